@@ -1,0 +1,34 @@
+"""Who may be asking: roles, and the frozen caller that every floor above passes around."""
+
+from dataclasses import dataclass
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(TextChoices):
+    """What a person is to the university."""
+
+    STUDENT = "student", _("Student")
+    INSTRUCTOR = "instructor", _("Instructor")
+    STAFF = "staff", _("Staff")
+    ADMIN = "admin", _("Administrator")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The authenticated caller, as read from the database for this one request.
+
+    Args:
+        user_id: the person.
+        role: the person's role now.
+        department_id: the person's department, if any.
+        key_id: the API key that was shown, or None for a session.
+        course_code: the course the key is bound to, or "".
+    """
+
+    user_id: int
+    role: Role
+    department_id: int | None = None
+    key_id: int | None = None
+    course_code: str = ""

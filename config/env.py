@@ -1,0 +1,96 @@
+"""The only reader of the environment: typed values, each refused with a full sentence when malformed.
+
+Every variable read here is described in docs/settings.md; a test compares the two.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable as text without surrounding space, or `default` when unset or empty."""
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """The variable as a yes or no.
+
+    Raises:
+        ImproperlyConfigured: the value is neither.
+    """
+    raw = os.environ.get(name)
+    if raw is None:
+        return default
+    value = raw.strip().lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name} is {raw!r}; write 1 for yes or 0 for no.")
+
+
+def number(name: str, default: int, *, least: int = 0) -> int:
+    """The variable as a whole number of at least `least`.
+
+    Raises:
+        ImproperlyConfigured: the value is not a whole number, or smaller.
+    """
+    raw = text(name)
+    if not raw:
+        return default
+    if not (raw.isascii() and raw.isdigit()) or int(raw) < least:
+        raise ImproperlyConfigured(f"{name} is {raw!r}; write a whole number of at least {least}.")
+    return int(raw)
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    """The variable as a list separated by commas."""
+    raw = text(name)
+    return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
+
+
+def secret(name: str, default: str = "") -> str:
+    """The variable, or the content of the file that NAME_FILE names.
+
+    Raises:
+        ImproperlyConfigured: NAME_FILE names a file that cannot be read.
+    """
+    file = text(f"{name}_FILE")
+    if not file:
+        return text(name, default)
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE names {file!r}, which cannot be read: {error}.") from error
+
+
+def database(name: str, default: str) -> dict[str, object]:
+    """Django's database settings for a URL such as postgres://user:password@host/name.
+
+    Raises:
+        ImproperlyConfigured: the URL names neither SQLite nor PostgreSQL.
+    """
+    url = secret(name, default)
+    parsed: dict[str, object] = dict(environ.Env.db_url_config(url))
+    if parsed.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+        scheme = url.split(":", 1)[0]
+        raise ImproperlyConfigured(f"{name} begins with {scheme!r}; this product runs on sqlite or postgres.")
+    return parsed
+
+
+def kept_secret(file: Path) -> str:
+    """A random secret made once and kept in `file`, readable by its owner only: for runs that set none."""
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return file.read_text().strip()
+    with os.fdopen(descriptor, "w") as new:
+        new.write(secrets.token_urlsafe(50))
+    return file.read_text().strip()

@@ -1,0 +1,23 @@
+"""Small work on text from people: what must hold before it is stored or shown."""
+
+import unicodedata
+
+# Controls other than tab and line ends, and characters that reverse or hide the text around them.
+_BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def one_line(value: str, *, longest: int) -> str:
+    """`value` on one line without control characters, cut at `longest` characters with an ellipsis."""
+    kept = "".join(" " if c.isspace() else c for c in value if is_printable(c) or c.isspace())
+    line = " ".join(kept.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def is_printable(character: str) -> bool:
+    """Whether the character is neither a control nor one that reorders its neighbors."""
+    return unicodedata.category(character) != "Cc" and character not in _BIDIRECTIONAL
+
+
+def neutral_cell(value: str) -> str:
+    """`value` for a CSV cell: spreadsheets must not take it for a formula (OWASP, CSV injection)."""
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -1,0 +1,44 @@
+"""Where asynchronous code steps into synchronous business code and back: one bounded pool of threads.
+
+Outside Django's own handler `sync_to_async` would run everything on one thread per process (asgiref issue 218),
+so the pool is explicit. A database connection is used within one hop and never kept while bytes stream.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_POOL = ThreadPoolExecutor(max_workers=settings.HOP_THREADS, thread_name_prefix="hop")
+
+
+async def hop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one synchronous piece of business code in the pool and await its result."""
+
+    def piece() -> T:
+        _drop_broken_connections()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _give_connections_back()
+
+    return await sync_to_async(piece, thread_sensitive=False, executor=_POOL)()
+
+
+def _drop_broken_connections() -> None:
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred:
+            connection.close()
+
+
+def _give_connections_back() -> None:
+    # PostgreSQL: back to psycopg's pool. SQLite: the thread lives as long as the process, and so may its file handle.
+    for connection in connections.all(initialized_only=True):
+        if connection.vendor != "sqlite" and not connection.in_atomic_block:
+            connection.close()

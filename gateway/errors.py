@@ -1,0 +1,74 @@
+"""What can go wrong between us and a provider, and at the catalog. Provider text never reaches the person."""
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import DomainError, NotFound, Refusal
+
+
+class ModelNotFound(NotFound):
+    """No such model, or one this person may not see."""
+
+    code = "model_not_found"
+    message = _("There is no model by that name for you. GET /v1/models lists the ones you may use.")
+
+
+class IdempotencyMismatch(Refusal):
+    """The same Idempotency-Key came with another body."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    message = _("This Idempotency-Key was used with a different request in the last 24 hours.")
+
+
+class IdempotencyInFlight(Refusal):
+    """The first request with this Idempotency-Key is still running."""
+
+    code = "idempotency_in_flight"
+    status = 409
+    message = _("The first request with this Idempotency-Key is still running.")
+
+
+class UpstreamError(DomainError):
+    """The provider failed or answered nonsense. Not the person's fault; the prompt comes back."""
+
+    code = "upstream_error"
+    status = 502
+    message = _("The AI provider failed. Your prompt was given back; try again.")
+
+
+class UpstreamTimeout(UpstreamError):
+    """The provider was too slow."""
+
+    code = "upstream_timeout"
+    status = 504
+    message = _("The AI provider took too long. Your prompt was given back; try again.")
+
+
+class UpstreamBusy(UpstreamError):
+    """The provider's own rate limit."""
+
+    code = "upstream_busy"
+    status = 503
+    message = _("The AI provider is too busy right now. Your prompt was given back; try again in a moment.")
+
+    def __init__(self, *, retry_after: int = 10) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(headers={"retry-after": str(max(1, retry_after))})
+
+
+class ContentFiltered(UpstreamError):
+    """The provider's content filter refused the prompt before answering (D6)."""
+
+    code = "content_filter"
+    status = 400
+    message = _(
+        "The AI provider's content filter refused this prompt. Your prompt was given back; word it differently."
+    )
+
+
+class UpstreamRejected(UpstreamError):
+    """The provider calls the request invalid (a 4xx that is not about us)."""
+
+    code = "invalid_request"
+    status = 400
+    message = _("The AI provider did not accept this request. Your prompt was given back; check its parameters.")

@@ -1,0 +1,110 @@
+"""Integrity clauses, their exact wordings, who accepted which, and who may use what."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.types import Role
+from core import clock
+from core.types import Operation
+
+
+class Clause(models.Model):
+    """One subject people must agree to; its wording lives in its versions."""
+
+    slug = models.SlugField(_("name"), unique=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    class Meta:
+        ordering = ("position", "id")
+        verbose_name = _("clause")
+        verbose_name_plural = _("clauses")
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ClauseVersion(models.Model):
+    """The exact wording at a date, in three languages. Once published it never changes.
+
+    `digest` is the SHA-256 of the canonical JSON of all titles and bodies: what an acknowledgment points at.
+    """
+
+    clause = models.ForeignKey(Clause, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField(_("version"))
+    title_en = models.CharField(_("title, English"), max_length=160)
+    title_zh_hant = models.CharField(_("title, Traditional Chinese"), max_length=160)
+    title_zh_hans = models.CharField(_("title, Simplified Chinese"), max_length=160)
+    body_en = models.TextField(_("text, English"), help_text=_("Markdown. One numbered item per article."))
+    body_zh_hant = models.TextField(_("text, Traditional Chinese"))
+    body_zh_hans = models.TextField(_("text, Simplified Chinese"))
+    change_note = models.CharField(_("what changed"), max_length=240, blank=True)
+    asks_again = models.BooleanField(
+        _("ask everyone again"),
+        default=True,
+        help_text=_("Off for a change of wording only, without a change of meaning."),
+    )
+    digest = models.CharField(_("fingerprint"), max_length=64, blank=True, editable=False)
+    published_at = models.DateTimeField(_("published"), null=True, editable=False)
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", editable=False
+    )
+
+    class Meta:
+        ordering = ("clause", "-number")
+        verbose_name = _("clause version")
+        verbose_name_plural = _("clause versions")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["clause", "number"], name="clause_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.clause} {self.number}"
+
+
+class Acknowledgment(models.Model):
+    """This person accepted this wording at this time. Rows are inserted and never changed."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    version = models.ForeignKey(ClauseVersion, models.PROTECT, related_name="+")
+    digest = models.CharField(_("fingerprint of the wording"), max_length=64)
+    language = models.CharField(_("language read"), max_length=10)
+    session = models.CharField(_("session"), max_length=64, blank=True, help_text=_("SHA-256 of the session key."))
+    address = models.GenericIPAddressField(_("address"), null=True)
+    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(_("reason, when recorded on behalf"), max_length=240, blank=True)
+    at = models.DateTimeField(_("accepted"), default=clock.now)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        verbose_name = _("acknowledgment")
+        verbose_name_plural = _("acknowledgments")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "version"], name="acknowledged_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.version}"
+
+
+class AccessRule(models.Model):
+    """Who may use which operation or model. Empty fields mean "any"; the most specific rule wins; no rule allows.
+
+    Models are named as text: the catalog stands on a higher floor.
+    """
+
+    role = models.CharField(_("role"), max_length=16, choices=Role, blank=True)
+    operation = models.CharField(_("operation"), max_length=16, choices=Operation, blank=True)
+    model = models.CharField(_("AI model"), max_length=120, blank=True)
+    is_allowed = models.BooleanField(_("allowed"), default=False)
+    note = models.CharField(_("sentence for the person"), max_length=240, blank=True)
+
+    class Meta:
+        ordering = ("role", "operation", "model")
+        verbose_name = _("access rule")
+        verbose_name_plural = _("access rules")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["role", "operation", "model"], name="access_rule_once")
+        ]
+
+    def __str__(self) -> str:
+        verdict = _("allowed") if self.is_allowed else _("refused")
+        return f"{self.role or '*'} · {self.operation or '*'} · {self.model or '*'}: {verdict}"
