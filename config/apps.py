@@ -1,7 +1,11 @@
 from django.apps import AppConfig
 
+from config import celery
+
 
 class ConfigConfig(AppConfig):
     """The top floor: wiring, and the commands that need every room."""
 
     name = "config"
+    # Holding the Celery app here makes `shared_task(...).delay()` of any room find its broker.
+    celery_app = celery.app

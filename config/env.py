@@ -14,6 +14,11 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
 
+def choose_settings() -> None:
+    """Name the settings module for entry points that Django does not start itself."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
 def text(name: str, default: str = "") -> str:
     """The variable as text without surrounding space, or `default` when unset or empty."""
     return os.environ.get(name, "").strip() or default

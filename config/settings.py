@@ -18,6 +18,8 @@ SECRET_KEY = env.secret("SECRET_KEY") or env.kept_secret(DATA_DIR / "secret_key"
 DEBUG = env.flag("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", HOST])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
+# Addresses of the reverse proxies whose forwarding headers are believed; none by default.
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", [])
 BEHIND_TLS = env.flag("BEHIND_TLS", default=False)
 
 # ---- rooms --------------------------------------------------------------------------------------

@@ -1,0 +1,36 @@
+"""The door of the server: programs to the gateway, probes answered here, everything else to Django.
+
+/v1/* skips Django's handler chain, which holds a thread for every request (docs/decisions/0002).
+"""
+
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from django.core.asgi import get_asgi_application
+
+from config import env
+
+env.choose_settings()
+pages = get_asgi_application()
+
+
+async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """One connection: the lifespan of the process, or one request."""
+    if scope["type"] == "lifespan":
+        await _live(receive, send)
+    elif scope["type"] == "http" and scope["path"] == "/healthz":
+        await _answer_alive(send)
+    else:
+        await pages(scope, receive, send)  # type: ignore[arg-type]  # Django says dict where asgiref says TypedDict
+
+
+async def _live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _answer_alive(send: ASGISendCallable) -> None:
+    # Says only that the process turns; /readyz looks at what it stands on.
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"6")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": b"alive\n", "more_body": False})

@@ -1,0 +1,49 @@
+"""Background work: rows are the truth, a message is only a wake-up, and losing the broker loses nothing.
+
+Without REDIS_URL the broker is a folder under DATA_DIR and one worker with beat reads it; with it, Redis and any
+number of workers, and beat exactly once.
+"""
+
+from typing import Any
+
+from celery import Celery
+from django.conf import settings
+
+from config import env
+
+env.choose_settings()
+
+
+def _folder_broker() -> dict[str, Any]:
+    """kombu's filesystem transport: both folders must exist before it is used."""
+    queue = settings.DATA_DIR / "queue"
+    control = queue / "control"
+    control.mkdir(parents=True, exist_ok=True)
+    return {
+        "broker_url": "filesystem://",
+        "broker_transport_options": {
+            "data_folder_in": str(queue),
+            "data_folder_out": str(queue),
+            "control_folder": str(control),
+            "store_processed": False,
+            "polling_interval": 0.1,
+        },
+    }
+
+
+app = Celery("campus")
+app.conf.update(
+    **({"broker_url": settings.REDIS_URL} if settings.REDIS_URL else _folder_broker()),
+    task_ignore_result=True,
+    enable_utc=True,
+    timezone="UTC",
+    broker_connection_retry_on_startup=True,
+    worker_hijack_root_logger=False,
+    # Each repeats harmlessly: the first two are also the only way a lost wake-up is made good.
+    beat_schedule={
+        "end expired reservations": {"task": "gateway.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+        "draw waiting images": {"task": "chat.tasks.run_image_jobs", "schedule": 10.0, "options": {"expires": 10}},
+        "roll up usage": {"task": "usage.tasks.roll_up", "schedule": 900.0, "options": {"expires": 900}},
+    },
+)
+app.autodiscover_tasks()

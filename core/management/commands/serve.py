@@ -1,0 +1,35 @@
+"""`manage.py serve`: the real server, in development too. Pages, API and streams share one ASGI process per worker."""
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+# A typical answer is over by then; longer ones are settled by the lifespan's end and followed from their row.
+GRACE_SECONDS = 20
+
+
+class Command(BaseCommand):
+    help = "Serve pages, API and streams (HOST, PORT and WORKERS, or the options of the same name)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default=settings.HOST, help="address to listen on (default: HOST)")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on (default: PORT)")
+        parser.add_argument("--workers", type=int, default=settings.WORKERS, help="processes (default: WORKERS)")
+
+    def handle(self, *, host: str, port: int, workers: int, **options: object) -> None:
+        uvicorn.run(
+            "config.asgi:application",
+            host=host,
+            port=port,
+            workers=workers,
+            loop="uvloop",
+            http="httptools",
+            lifespan="on",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            # Any client can write a forwarding header: believed only from the proxies the operator names.
+            proxy_headers=bool(settings.TRUSTED_PROXIES),
+            forwarded_allow_ips=settings.TRUSTED_PROXIES,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+        )
