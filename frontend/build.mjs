@@ -1,0 +1,25 @@
+// Bundles each page's module: src/<page>.js becomes ../build/frontend/js/<page>.js.
+// What pages share, and what they load late, lands in chunks whose names carry their hash.
+
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+const source = join(import.meta.dirname, "src");
+const target = join(import.meta.dirname, "..", "build", "frontend", "js");
+
+rmSync(target, { recursive: true, force: true });
+await build({
+  entryPoints: readdirSync(source, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".js"))
+    .map((entry) => join(source, entry.name)),
+  outdir: target,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  minify: true,
+  target: "es2022",
+  chunkNames: "chunks/[name]-[hash]",
+  legalComments: "linked",
+  logLevel: "warning",
+});
