@@ -1,6 +1,7 @@
 """Who may be asking: roles, and the frozen caller that every floor above passes around."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -32,3 +33,13 @@ class Principal:
     department_id: int | None = None
     key_id: int | None = None
     course_code: str = ""
+
+
+class PersonChanges(TypedDict, total=False):
+    """What `accounts.services.update_person` may change; what is absent stays."""
+
+    name: str
+    role: Role
+    department_id: int | None
+    language: str
+    theme: str

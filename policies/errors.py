@@ -17,3 +17,19 @@ class PolicyRefused(Refusal):
 
     code = "policy_refused"
     message = _("A rule of the university does not allow this. Nothing was charged.")
+
+
+class VersionSuperseded(Refusal):
+    """The wording that was read is not the current one any more."""
+
+    code = "version_superseded"
+    status = 409
+    message = _("A newer wording was published while you were reading. Please read and accept that one.")
+
+
+class AlreadyPublished(Refusal):
+    """A published wording never changes; a change is a new version."""
+
+    code = "already_published"
+    status = 409
+    message = _("This version is published and stays as it is. Draft a new version to change the wording.")

@@ -1,6 +1,8 @@
 """Integrity clauses, their exact wordings, who accepted which, and who may use what."""
 
-from typing import ClassVar
+import hashlib
+import json
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -24,6 +26,23 @@ class Clause(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class NeverChanged(TypeError):
+    """The program tried to change or delete a row that stands as evidence."""
+
+
+class KeptRows(models.QuerySet["Acknowledgment"]):
+    """Rows that may be inserted and read, nothing else. The database refuses too (migration 0002)."""
+
+    def update(self, **fields: Any) -> int:
+        raise NeverChanged(f"{self.model.__name__} rows are never changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise NeverChanged(f"{self.model.__name__} rows are never deleted.")
+
+
+WORDINGS = ("title_en", "title_zh_hant", "title_zh_hans", "body_en", "body_zh_hant", "body_zh_hans")
 
 
 class ClauseVersion(models.Model):
@@ -61,6 +80,24 @@ class ClauseVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.clause} {self.number}"
 
+    @property
+    def is_published(self) -> bool:
+        return self.published_at is not None
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the wordings as JSON with sorted names, no spaces, UTF-8 (as in RFC 8785)."""
+        wordings = {name: getattr(self, name) for name in WORDINGS}
+        canonical = json.dumps(wordings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def title_in(self, language: str) -> str:
+        """The title in a language of settings.LANGUAGES; English in any other."""
+        return str(getattr(self, f"title_{language.replace('-', '_')}", self.title_en))
+
+    def body_in(self, language: str) -> str:
+        """The text, Markdown, in a language of settings.LANGUAGES; English in any other."""
+        return str(getattr(self, f"body_{language.replace('-', '_')}", self.body_en))
+
 
 class Acknowledgment(models.Model):
     """This person accepted this wording at this time. Rows are inserted and never changed."""
@@ -75,6 +112,8 @@ class Acknowledgment(models.Model):
     reason = models.CharField(_("reason, when recorded on behalf"), max_length=240, blank=True)
     at = models.DateTimeField(_("accepted"), default=clock.now)
 
+    objects: ClassVar[models.Manager["Acknowledgment"]] = models.Manager.from_queryset(KeptRows)()
+
     class Meta:
         ordering = ("-at", "-id")
         verbose_name = _("acknowledgment")
@@ -83,6 +122,14 @@ class Acknowledgment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.version}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise NeverChanged("An acknowledgment is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise NeverChanged("An acknowledgment is never deleted.")
 
 
 class AccessRule(models.Model):

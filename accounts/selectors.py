@@ -1,0 +1,40 @@
+"""Reads about people, departments and keys."""
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import ApiKey, Department, User
+from core.errors import NotFound
+
+
+def get_person(email: str) -> User:
+    """The person with this e-mail address, in any case.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        return User.objects.select_related("department").get(email=email.strip().lower())
+    except User.DoesNotExist:
+        raise NotFound from None
+
+
+def list_people(search: str = "", role: str = "", department: str = "") -> QuerySet[User]:
+    """People whose name or e-mail contains `search`, of one role and one department (by code)."""
+    people = User.objects.select_related("department")
+    if search:
+        people = people.filter(Q(name__icontains=search) | Q(email__icontains=search))
+    if role:
+        people = people.filter(role=role)
+    if department:
+        people = people.filter(department__code=department)
+    return people
+
+
+def list_departments() -> QuerySet[Department]:
+    """Every department, by name."""
+    return Department.objects.all()
+
+
+def list_api_keys(user_id: int) -> QuerySet[ApiKey]:
+    """A person's keys, newest first; revoked and expired ones too, so that their end can be read."""
+    return ApiKey.objects.filter(user_id=user_id)

@@ -1,0 +1,174 @@
+"""Writes about people and their keys: the one door for pages, admin, API and commands."""
+
+from datetime import datetime
+from typing import Unpack
+
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from accounts.errors import LastAdministrator, TooManyKeys
+from accounts.keys import digest_of, new_secret, prefix_of
+from accounts.models import ApiKey, User
+from accounts.types import PersonChanges, Role
+from core import clock
+from core.errors import NotFound
+from core.text import one_line
+
+MAX_ACTIVE_KEYS = 20
+
+
+@transaction.atomic
+def create_person(
+    *, email: str, name: str, role: Role = Role.STUDENT, department_id: int | None = None, password: str | None = None
+) -> User:
+    """A new person. Without a password nobody can sign in until one is set by mail or by an administrator.
+
+    Raises:
+        ValidationError: by field: the e-mail is malformed or taken, the password too weak.
+    """
+    if password is not None:
+        _check_password(password, User(email=email, name=name))
+    return User.objects.create_user(email, password, name=name, role=role, department_id=department_id)
+
+
+@transaction.atomic
+def update_person(*, user_id: int, **changes: Unpack[PersonChanges]) -> User:
+    """Change what is named and nothing else.
+
+    Raises:
+        NotFound: there is no such person.
+        ValidationError: by field, when a value does not fit.
+        LastAdministrator: nobody could administer afterwards.
+    """
+    if changes.get("role", Role.ADMIN) != Role.ADMIN:
+        _check_administered_without(user_id)
+    person = _lock_person(user_id)
+    for field, value in changes.items():
+        setattr(person, field, value)
+    person.full_clean()
+    person.save(update_fields=list(changes))
+    return person
+
+
+@transaction.atomic
+def set_password(*, user_id: int, password: str) -> None:
+    """Set a person's password and end all their sessions.
+
+    Raises:
+        NotFound: there is no such person.
+        ValidationError: the password is too weak.
+    """
+    person = _lock_person(user_id)
+    _check_password(password, person)
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    end_sessions(user_id=user_id)
+
+
+@transaction.atomic
+def suspend_person(*, user_id: int) -> None:
+    """No sign-in, no session and no key of this person works from the next request on (D18). Nothing is deleted.
+
+    Raises:
+        NotFound: there is no such person.
+        LastAdministrator: nobody could administer afterwards.
+    """
+    _check_administered_without(user_id)
+    person = _lock_person(user_id)
+    person.is_active = False
+    person.save(update_fields=["is_active"])
+    end_sessions(user_id=user_id)
+
+
+@transaction.atomic
+def restore_person(*, user_id: int) -> None:
+    """End a suspension. Keys that were neither revoked nor expired work again.
+
+    Raises:
+        NotFound: there is no such person.
+    """
+    person = _lock_person(user_id)
+    person.is_active = True
+    person.save(update_fields=["is_active"])
+
+
+@transaction.atomic
+def end_sessions(*, user_id: int) -> int:
+    """Sign a person out everywhere; the number of sessions ended."""
+    sessions = list(UserSession.objects.filter(user_id=user_id))
+    for session in sessions:
+        session.end()
+    return len(sessions)
+
+
+@transaction.atomic
+def create_api_key(
+    *, user_id: int, name: str, expires_at: datetime | None = None, course_code: str = ""
+) -> tuple[ApiKey, str]:
+    """A new key and its secret, which is nowhere else: show it once.
+
+    Args:
+        course_code: every call of this key counts for that course; whether the person is in it is asked per call.
+
+    Raises:
+        NotFound: there is no such person.
+        ValidationError: by field: no name, or an expiry that has passed.
+        TooManyKeys: the person has MAX_ACTIVE_KEYS active keys.
+    """
+    _lock_person(user_id)
+    now = clock.now()
+    if expires_at is not None and expires_at <= now:
+        raise ValidationError({"expires_at": _("This date has passed. Choose one to come, or none.")})
+    active = ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), user_id=user_id, revoked_at=None)
+    if active.count() >= MAX_ACTIVE_KEYS:
+        raise TooManyKeys
+    secret = new_secret()
+    key = ApiKey(
+        user_id=user_id,
+        name=one_line(name, longest=60),
+        prefix=prefix_of(secret),
+        digest=digest_of(secret),
+        course_code=course_code.strip(),
+        expires_at=expires_at,
+    )
+    key.full_clean()
+    key.save()
+    return key, secret
+
+
+def revoke_api_key(*, user_id: int, key_id: int) -> ApiKey:
+    """End one of the person's keys for good; again is harmless.
+
+    Raises:
+        NotFound: the person has no such key.
+    """
+    ApiKey.objects.filter(id=key_id, user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
+    key = ApiKey.objects.filter(id=key_id, user_id=user_id).first()
+    if key is None:
+        raise NotFound
+    return key
+
+
+def _lock_person(user_id: int) -> User:
+    person = User.objects.select_for_update().filter(id=user_id).first()
+    if person is None:
+        raise NotFound
+    return person
+
+
+def _check_administered_without(user_id: int) -> None:
+    # Locked in one order and first, so that two administrators cannot remove each other at the same moment.
+    administrators = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("id")
+    if [person.id for person in administrators] == [user_id]:
+        raise LastAdministrator
+
+
+def _check_password(password: str, person: User) -> None:
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise ValidationError({"password": error.messages}) from error

@@ -1,0 +1,60 @@
+"""Reads about clauses: which wording is current, who still has to accept it, who did."""
+
+from django.db.models import Count, Exists, OuterRef, QuerySet
+
+from core.errors import NotFound
+from policies.models import Acknowledgment, Clause, ClauseVersion
+
+
+def list_current() -> QuerySet[ClauseVersion]:
+    """The newest published wording of each clause, in the order of the clauses."""
+    newer = ClauseVersion.objects.filter(
+        clause=OuterRef("clause"), number__gt=OuterRef("number"), published_at__isnull=False
+    )
+    return (
+        ClauseVersion.objects.filter(~Exists(newer), published_at__isnull=False)
+        .select_related("clause")
+        .order_by("clause__position", "clause_id")
+    )
+
+
+def list_outstanding(user_id: int) -> QuerySet[ClauseVersion]:
+    """The current wordings this person must still accept, read from the database at each call.
+
+    A wording is settled by accepting it or any later one of its clause; versions that change the wording only
+    never ask again. So a clause is outstanding while one of its asking versions is not settled.
+    """
+    settled = Acknowledgment.objects.filter(
+        user_id=user_id, version__clause=OuterRef("clause"), version__number__gte=OuterRef("number")
+    )
+    asking = ClauseVersion.objects.filter(
+        ~Exists(settled), clause=OuterRef("clause"), published_at__isnull=False, asks_again=True
+    )
+    return list_current().filter(Exists(asking))
+
+
+def list_acknowledgments(user_id: int) -> QuerySet[Acknowledgment]:
+    """What this person accepted, newest first."""
+    return Acknowledgment.objects.filter(user_id=user_id).select_related("version__clause", "recorded_by")
+
+
+def list_clauses() -> QuerySet[Clause]:
+    """Every clause with its versions, drafts too: for administrators."""
+    return Clause.objects.prefetch_related("versions")
+
+
+def get_version(version_id: int) -> ClauseVersion:
+    """One version, draft or published.
+
+    Raises:
+        NotFound: there is none by that id.
+    """
+    try:
+        return ClauseVersion.objects.select_related("clause").get(id=version_id)
+    except ClauseVersion.DoesNotExist:
+        raise NotFound from None
+
+
+def count_acknowledgments() -> dict[int, int]:
+    """How many people accepted each version, by its id."""
+    return dict(Acknowledgment.objects.order_by().values_list("version_id").annotate(Count("id")))
