@@ -38,3 +38,15 @@ def list_departments() -> QuerySet[Department]:
 def list_api_keys(user_id: int) -> QuerySet[ApiKey]:
     """A person's keys, newest first; revoked and expired ones too, so that their end can be read."""
     return ApiKey.objects.filter(user_id=user_id)
+
+
+def get_api_key(*, user_id: int, key_id: int) -> ApiKey:
+    """One of this person's keys.
+
+    Raises:
+        NotFound: there is none by that id, or it belongs to another person.
+    """
+    key = ApiKey.objects.filter(id=key_id, user_id=user_id).first()
+    if key is None:
+        raise NotFound
+    return key

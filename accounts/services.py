@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.errors import LastAdministrator, TooManyKeys
 from accounts.keys import digest_of, new_secret, prefix_of
 from accounts.models import ApiKey, User
+from accounts.selectors import get_api_key
 from accounts.types import PersonChanges, Role
 from core import clock
 from core.errors import NotFound
@@ -147,10 +148,7 @@ def revoke_api_key(*, user_id: int, key_id: int) -> ApiKey:
         NotFound: the person has no such key.
     """
     ApiKey.objects.filter(id=key_id, user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
-    key = ApiKey.objects.filter(id=key_id, user_id=user_id).first()
-    if key is None:
-        raise NotFound
-    return key
+    return get_api_key(user_id=user_id, key_id=key_id)
 
 
 def _lock_person(user_id: int) -> User:

@@ -90,6 +90,18 @@ def database(name: str, default: str) -> dict[str, object]:
     return parsed
 
 
+def mail(name: str, folder: Path) -> dict[str, object]:
+    """Django's mail settings for a URL such as smtp+tls://user:password@host:587, or files in `folder` when unset.
+
+    Raises:
+        ImproperlyConfigured: the URL names no way to send mail.
+    """
+    url = secret(name)
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend", "EMAIL_FILE_PATH": str(folder)}
+    return dict(environ.Env.email_url_config(url))
+
+
 def kept_secret(file: Path) -> str:
     """A random secret made once and kept in `file`, readable by its owner only: for runs that set none."""
     try:

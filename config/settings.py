@@ -22,6 +22,10 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", [])
 BEHIND_TLS = env.flag("BEHIND_TLS", default=False)
 
+# ---- the university ------------------------------------------------------------------------------------
+SITE_NAME = env.text("SITE_NAME", "Campus AI")
+UNIVERSITY_NAME = env.text("UNIVERSITY_NAME", "Harbour University")
+
 # ---- rooms --------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "config",
@@ -136,6 +140,26 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
+# ---- sign-in (django-allauth) ------------------------------------------------------------------------
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"  # the university has vouched for the address
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to addresses that strangers type
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = SITE_NAME
+# How many proxies in front append to X-Forwarded-For: a client cannot forge what they wrote (contract F38).
+ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXIES", 0)
+
+# ---- mail: by EMAIL_URL, or as files that an operator of a small installation can read ---------------------
+vars().update(env.mail("EMAIL_URL", DATA_DIR / "mail"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "campus-ai@localhost")
+
 # ---- languages and time ----------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hant", "繁體中文"), ("zh-hans", "简体中文")]
@@ -164,7 +188,3 @@ LOCAL_MODEL = env.flag("LOCAL_MODEL", default=True)
 LOCAL_MODEL_URL = env.text("LOCAL_MODEL_URL")  # set by the supervisor, which picks the port
 DEMO = env.flag("DEMO", default=True)
 DEMO_PASSWORD = env.secret("DEMO_PASSWORD")
-
-# ---- the university ------------------------------------------------------------------------------------
-SITE_NAME = env.text("SITE_NAME", "Campus AI")
-UNIVERSITY_NAME = env.text("UNIVERSITY_NAME", "Harbour University")

@@ -4,6 +4,7 @@ Sara and Omar are students, Ines teaches, Root administers. All belong to Harbou
 """
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
@@ -12,6 +13,12 @@ from accounts.types import Role
 from policies.services import install_clauses
 
 PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counters() -> None:
+    """Rate limits count in the cache, and every test begins with none spent."""
+    cache.clear()
 
 
 @pytest.fixture
