@@ -10,15 +10,18 @@ Grant          extra units in one window, given by someone for a reason
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Department
+from accounts.models import ApiKey, Department
 from accounts.types import Role
 from core import clock
+from core.append_only import AppendOnly
 from core.types import Operation, Via
-from quotas.types import EntryKind, Period, State, Unit
+from quotas.types import LARGEST_AMOUNT, MODEL_SCOPE, OPEN_STATES, EntryKind, Kind, Period, State, Subject, Unit
 
 
 class Quota(models.Model):
@@ -33,7 +36,13 @@ class Quota(models.Model):
     scope = models.CharField(
         _("covers"), max_length=140, blank=True, help_text=_("Empty: everything. Or an operation, or model:NAME.")
     )
-    limit = models.PositiveBigIntegerField(_("limit"), null=True, blank=True, help_text=_("Empty: unmetered."))
+    limit = models.PositiveBigIntegerField(
+        _("limit"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(LARGEST_AMOUNT)],
+        help_text=_("Empty: unmetered."),
+    )
     role = models.CharField(_("role"), max_length=16, choices=Role, blank=True)
     department = models.ForeignKey(
         Department, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("department")
@@ -48,6 +57,8 @@ class Quota(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", editable=False
     )
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", editable=False)
+    end_reason = models.CharField(max_length=240, blank=True, editable=False)
 
     class Meta:
         ordering = ("unit", "period", "scope", "-starts_at", "-id")
@@ -57,6 +68,16 @@ class Quota(models.Model):
             models.CheckConstraint(
                 condition=Q(ends_at=None) | Q(ends_at__gte=F("starts_at")), name="quota_ends_after_start"
             ),
+            models.UniqueConstraint(
+                "unit",
+                "period",
+                "scope",
+                "role",
+                Coalesce("department", 0),
+                Coalesce("user", 0),
+                condition=Q(ends_at=None),
+                name="quota_in_force_once",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["user", "ends_at"], name="quota_by_user"),
@@ -65,6 +86,29 @@ class Quota(models.Model):
 
     def __str__(self) -> str:
         return f"{self.limit} {self.unit} / {self.period}"
+
+    @property
+    def kind(self) -> Kind:
+        """What the rule counts; rules of the same kind compete, and an allowance counts one kind."""
+        return Unit(self.unit), Period(self.period), self.scope
+
+    @property
+    def specificity(self) -> tuple[bool, bool, bool]:
+        """Sorts rules as D12 says: person, then department, then role, then everyone."""
+        return self.user_id is not None, self.department_id is not None, bool(self.role)
+
+    @property
+    def subject(self) -> Subject:
+        """Whom the rule speaks of."""
+        if self.user_id is not None:
+            return Subject.PERSON
+        if self.department_id is not None:
+            return Subject.DEPARTMENT
+        return Subject.ROLE if self.role else Subject.EVERYONE
+
+    def covers(self, operation: Operation, model: str) -> bool:
+        """Whether a call of this operation to this AI model counts under the rule."""
+        return self.scope in ("", operation.value, MODEL_SCOPE + model)
 
 
 class Allowance(models.Model):
@@ -93,6 +137,11 @@ class Allowance(models.Model):
     def __str__(self) -> str:
         return f"{self.user} {self.unit} {self.window_start:%Y-%m-%d}: {self.used}+{self.held}"
 
+    @property
+    def kind(self) -> Kind:
+        """What is counted here."""
+        return Unit(self.unit), Period(self.period), self.scope
+
 
 class Reservation(models.Model):
     """The durable row of one call, committed before its first byte goes upstream (C01)."""
@@ -104,6 +153,8 @@ class Reservation(models.Model):
     model = models.CharField(max_length=120)
     course_code = models.CharField(max_length=32, blank=True)
     via = models.CharField(max_length=8, choices=Via)
+    # For the statement only: a key that is gone must not stand in the way of the books.
+    key = models.ForeignKey(ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
     created_at = models.DateTimeField(default=clock.now)
     lease_until = models.DateTimeField()
     dispatched_at = models.DateTimeField(null=True)
@@ -117,14 +168,15 @@ class Reservation(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["lease_until"],
-                condition=Q(state__in=[State.HELD, State.DISPATCHED, State.SETTLED]),
+                condition=Q(state__in=OPEN_STATES),
                 name="reservation_open_lease",
             ),
             models.Index(
                 fields=["user"],
-                condition=Q(state__in=[State.HELD, State.DISPATCHED, State.SETTLED]),
+                condition=Q(state__in=OPEN_STATES),
                 name="reservation_open_user",
             ),
+            models.Index(fields=["user", "ended_at"], condition=Q(state=State.REVERSED), name="reservation_reversed"),
         ]
 
     def __str__(self) -> str:
@@ -149,7 +201,7 @@ class Grant(models.Model):
         return f"+{self.amount}"
 
 
-class LedgerEntry(models.Model):
+class LedgerEntry(AppendOnly):
     """One movement. Inserted in the transaction that moves the counters; never updated, never deleted.
 
     Per allowance: Σ delta_used = used, Σ delta_held = held, Σ delta_granted = granted.
@@ -165,7 +217,8 @@ class LedgerEntry(models.Model):
     delta_granted = models.BigIntegerField(default=0)
     used_after = models.BigIntegerField()
     held_after = models.BigIntegerField()
-    limit_then = models.BigIntegerField(null=True, help_text=_("Limit and grants in force; empty when unmetered."))
+    granted_after = models.BigIntegerField()
+    limit_then = models.BigIntegerField(null=True, help_text=_("The rule's limit, without grants; empty: unmetered."))
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     reason = models.CharField(max_length=240, blank=True)
     at = models.DateTimeField(default=clock.now)
@@ -181,3 +234,10 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.delta_used:+d} {self.delta_held:+d}"
+
+    @property
+    def left_after(self) -> int | None:
+        """What was left just after this movement; None when unmetered, never below 0 (D8)."""
+        if self.limit_then is None:
+            return None
+        return max(0, self.limit_then + self.granted_after - self.used_after - self.held_after)

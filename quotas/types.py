@@ -7,6 +7,11 @@ from uuid import UUID
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+# A rule's scope: empty for everything, an operation, or this before an AI model's name.
+MODEL_SCOPE = "model:"
+# What no rule and no grant may exceed: far above any real allowance, far below what a column holds.
+LARGEST_AMOUNT = 10**12
+
 
 class Unit(TextChoices):
     """What is counted (D13). Money is in micro-units of the installation's currency."""
@@ -25,6 +30,10 @@ class Period(TextChoices):
     ONCE = "once", _("once")
 
 
+# What a rule counts: unit, period and scope. Rules of one kind compete; an allowance counts one kind.
+Kind = tuple[Unit, Period, str]
+
+
 class State(TextChoices):
     """The life of a reservation. Each arrow is one conditional update and one ledger entry.
 
@@ -39,6 +48,11 @@ class State(TextChoices):
     REVERSED = "reversed", _("used, then given back")
 
 
+# States in which a reservation still needs someone to end it, and those in which its units are only held.
+OPEN_STATES = (State.HELD, State.DISPATCHED, State.SETTLED)
+HOLDING_STATES = (State.HELD, State.DISPATCHED)
+
+
 class EntryKind(TextChoices):
     """One movement of the ledger."""
 
@@ -49,6 +63,15 @@ class EntryKind(TextChoices):
     REVERSE = "reverse", _("given back: the provider failed")
     GRANT = "grant", _("granted")
     ADJUSTMENT = "adjustment", _("adjusted")
+
+
+class Subject(TextChoices):
+    """Whom a rule speaks of, from the widest to the most specific."""
+
+    EVERYONE = "everyone", _("everyone")
+    ROLE = "role", _("role")
+    DEPARTMENT = "department", _("department")
+    PERSON = "person", _("person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +86,7 @@ class Window:
 class Standing:
     """Where a person stands under one quota in its present window, in `unit`s.
 
-    `limit` and `left` are None when the person is unmetered.
+    `limit` includes the `granted` units. `limit` and `left` are None when the person is unmetered.
     """
 
     name: str
@@ -74,11 +97,18 @@ class Standing:
     used: int
     held: int
     window: Window
+    granted: int = 0
+    subject: Subject = Subject.EVERYONE
 
     @property
     def left(self) -> int | None:
         """What may still be spent; never below 0 (D8)."""
         return None if self.limit is None else max(0, self.limit - self.used - self.held)
+
+    @property
+    def nearness(self) -> tuple[bool, float]:
+        """Sorts standings by how near they are to their end; unmetered ones come last."""
+        return (True, 0.0) if self.limit is None else (False, (self.left or 0) / max(1, self.limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +117,13 @@ class Reserved:
 
     call_id: UUID
     standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two numbers of the books that should be equal and are not."""
+
+    row: str
+    field: str
+    counter: int
+    books: int

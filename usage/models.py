@@ -6,15 +6,16 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Department
+from accounts.models import ApiKey, Department
 from accounts.types import Role
 from core import clock
+from core.append_only import AppendOnly
 from core.types import Operation, Via
 from courses.models import Course
 from usage.types import Outcome, UsageSource
 
 
-class UsageRecord(models.Model):
+class UsageRecord(AppendOnly):
     """One call, refused ones included. Describes; never decides (the ledger does). Never updated after insertion."""
 
     call_id = models.UUIDField(unique=True)
@@ -22,7 +23,8 @@ class UsageRecord(models.Model):
     role = models.CharField(_("role"), max_length=16, choices=Role)
     department = models.ForeignKey(Department, models.PROTECT, null=True, related_name="+")
     course = models.ForeignKey(Course, models.PROTECT, null=True, related_name="+")
-    key_id = models.BigIntegerField(null=True)
+    # A key that is gone must not stand in the way of the record.
+    key = models.ForeignKey(ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
     via = models.CharField(_("door"), max_length=8, choices=Via)
     operation = models.CharField(_("tool"), max_length=16, choices=Operation)
     model = models.CharField(_("AI model"), max_length=120)
@@ -53,14 +55,28 @@ class UsageRecord(models.Model):
         return f"{self.call_id} {self.outcome}"
 
 
+class RollupDay(models.Model):
+    """A day of the installation's time zone, and whether its rollups hold every record of it.
+
+    Both who rolls a day up and who writes a late record of it take this row first, so that a complete day is complete.
+    """
+
+    day = models.DateField(primary_key=True)
+    complete = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
 class DailyRollup(models.Model):
-    """A day's totals (in the installation's time zone) per person, course, tool, model and outcome."""
+    """A day's totals per person, course, door, tool, model and outcome; to be believed when its day is complete."""
 
     day = models.DateField(_("day"))
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     role = models.CharField(max_length=16, choices=Role)
     department = models.ForeignKey(Department, models.CASCADE, null=True, related_name="+")
     course = models.ForeignKey(Course, models.CASCADE, null=True, related_name="+")
+    via = models.CharField(max_length=8, choices=Via)
     operation = models.CharField(max_length=16, choices=Operation)
     model = models.CharField(max_length=120)
     outcome = models.CharField(max_length=16, choices=Outcome)

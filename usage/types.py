@@ -1,9 +1,14 @@
 """How a call ended, and the plain values of its record."""
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+
+MOST_TOKENS = 10**9
+Group = Literal["day", "week", "month", "user", "role", "department", "course", "via", "operation", "model", "outcome"]
 
 
 class Outcome(TextChoices):
@@ -32,3 +37,39 @@ class Totals:
     output_tokens: int | None = None
     images: int = 0
     source: UsageSource = UsageSource.NONE
+
+    def __post_init__(self) -> None:
+        """A count below 0 or beyond any context window is the provider's nonsense, and nobody's count."""
+        for name in ("input_tokens", "output_tokens"):
+            count = getattr(self, name)
+            if count is not None and not 0 <= count <= MOST_TOKENS:
+                object.__setattr__(self, name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFilters:
+    """Which usage to look at; what is None or empty does not narrow. Days are inclusive, in the installation's zone."""
+
+    user_id: int | None = None
+    role: str = ""
+    department_id: int | None = None
+    course_id: int | None = None
+    via: str = ""
+    operation: str = ""
+    model: str = ""
+    outcome: str = ""
+    first_day: date | None = None
+    last_day: date | None = None
+
+
+@dataclass(slots=True)
+class Summary:
+    """The totals of one group; `key` holds the group's values in the order they were asked for."""
+
+    key: tuple[Any, ...] = ()
+    calls: int = 0
+    prompts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    images: int = 0
+    cost_micro: int = 0

@@ -1,0 +1,139 @@
+"""Reads of what happened. Sums come from the daily rollups where a day is complete, and from the records elsewhere,
+so that every number is exact at every moment, with or without a worker that rolls up.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Aggregate, Count, Min, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, TruncDate
+from django.utils import timezone
+
+from core import clock
+from usage.models import DailyRollup, RollupDay, UsageRecord
+from usage.types import Group, Summary, UsageFilters
+
+Rows = Iterable[dict[str, Any]]
+_DAY = timedelta(days=1)
+_MEASURES = ("calls", "prompts", "input_tokens", "output_tokens", "images", "cost_micro")
+_FIELDS = ("user_id", "role", "department_id", "course_id", "via", "operation", "model", "outcome")
+
+
+def list_records(filters: UsageFilters) -> QuerySet[UsageRecord]:
+    """The records that match, the newest first."""
+    records = UsageRecord.objects.filter(**_equal(filters))
+    if filters.first_day is not None:
+        records = records.filter(started_at__gte=clock.start_of(filters.first_day))
+    if filters.last_day is not None:
+        records = records.filter(started_at__lt=clock.start_of(filters.last_day + _DAY))
+    return records.select_related("user", "department", "course", "key").order_by("-started_at", "-id")
+
+
+def summarize(filters: UsageFilters, *, by: Sequence[Group] = ()) -> list[Summary]:
+    """Totals of the usage that matches, grouped, and sorted by the groups' values.
+
+    Source: `DailyRollup` for the days that are complete; `UsageRecord` for all others, today always among them.
+
+    Args:
+        by: what to group by, in this order; a key holds ids for user, department and course, and the first day for
+            week and month. Nothing means one row of totals.
+    """
+    spans = _spans(_complete_days(filters))
+    fields = list(dict.fromkeys(_field_of(group) for group in by))
+    groups: dict[tuple[Any, ...], Summary] = {} if by else {(): Summary()}
+    for row in (*_sum_rollups(filters, fields, spans), *_sum_records(filters, fields, spans)):
+        key = tuple(_value_of(group, row) for group in by)
+        total = groups.setdefault(key, Summary(key=key))
+        for measure in _MEASURES:
+            setattr(total, measure, getattr(total, measure) + row[f"total_{measure}"])
+    return [groups[key] for key in sorted(groups, key=lambda key: [(value is None, value) for value in key])]
+
+
+def total_records(day: date) -> list[dict[str, Any]]:
+    """The totals of a day's records, one row for each combination a `DailyRollup` tells apart."""
+    records = list_records(UsageFilters(first_day=day, last_day=day)).select_related(None).order_by()
+    rows = _group(records, _FIELDS, calls=Count("id"))
+    return [{name.removeprefix("total_"): value for name, value in row.items()} for row in rows]
+
+
+def list_days_to_roll_up(*, until: date) -> list[date]:
+    """The days before `until` since the first record that are not complete, the oldest first."""
+    first = UsageRecord.objects.aggregate(first=Min("started_at"))["first"]
+    if first is None:
+        return []
+    complete = set(RollupDay.objects.filter(complete=True).values_list("day", flat=True))
+    begin = clock.local_day(first)
+    days = (begin + n * _DAY for n in range((until - begin).days))
+    return [day for day in days if day not in complete]
+
+
+# ---- inside ----------------------------------------------------------------------------------------------------------
+
+
+def _equal(filters: UsageFilters) -> dict[str, Any]:
+    return {name: value for name in _FIELDS if (value := getattr(filters, name)) not in (None, "")}
+
+
+def _field_of(group: Group) -> str:
+    if group in ("day", "week", "month"):
+        return "day"
+    return f"{group}_id" if group in ("user", "department", "course") else group
+
+
+def _value_of(group: Group, row: Mapping[str, Any]) -> Any:
+    value = row[_field_of(group)]
+    match group:
+        case "week":
+            return value - value.weekday() * _DAY
+        case "month":
+            return value.replace(day=1)
+        case _:
+            return value
+
+
+def _complete_days(filters: UsageFilters) -> QuerySet[RollupDay, date]:
+    days = RollupDay.objects.filter(complete=True)
+    if filters.first_day is not None:
+        days = days.filter(day__gte=filters.first_day)
+    if filters.last_day is not None:
+        days = days.filter(day__lte=filters.last_day)
+    return days.order_by("day").values_list("day", flat=True)
+
+
+def _spans(days: Iterable[date]) -> list[tuple[date, date]]:
+    """Ascending days as spans from a first to a last day."""
+    spans: list[tuple[date, date]] = []
+    for day in days:
+        if spans and spans[-1][1] + _DAY == day:
+            spans[-1] = (spans[-1][0], day)
+        else:
+            spans.append((day, day))
+    return spans
+
+
+def _sum_rollups(filters: UsageFilters, fields: Sequence[str], spans: Sequence[tuple[date, date]]) -> Rows:
+    inside = Q(pk__in=[])
+    for first, last in spans:
+        inside |= Q(day__gte=first, day__lte=last)
+    return _group(DailyRollup.objects.filter(inside, **_equal(filters)).order_by(), fields, calls=Sum("calls"))
+
+
+def _sum_records(filters: UsageFilters, fields: Sequence[str], spans: Sequence[tuple[date, date]]) -> Rows:
+    # The gaps between the spans, written as ranges so that the index on time serves them.
+    begins = [None, *(clock.start_of(last + _DAY) for _, last in spans)]
+    ends = [*(clock.start_of(first) for first, _ in spans), None]
+    outside = Q(pk__in=[])
+    for begin, end in zip(begins, ends, strict=True):
+        after = Q(started_at__gte=begin) if begin else Q(started_at__isnull=False)
+        outside |= after & Q(started_at__lt=end) if end else after
+    records = list_records(filters).filter(outside).select_related(None).order_by()
+    if "day" in fields:
+        records = records.annotate(day=TruncDate("started_at", tzinfo=timezone.get_default_timezone()))
+    return _group(records, fields, calls=Count("id"))
+
+
+def _group(rows: QuerySet[Any], fields: Sequence[str], *, calls: Aggregate) -> Rows:
+    sums = {f"total_{measure}": Coalesce(Sum(measure), 0) for measure in _MEASURES if measure != "calls"}
+    sums["total_calls"] = Coalesce(calls, 0)
+    return rows.values(*fields).annotate(**sums) if fields else [rows.aggregate(**sums)]
