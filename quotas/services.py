@@ -1,9 +1,10 @@
 """The ledger: the only writer of reservations, allowances, entries, grants and rules.
 
 Every function is plain synchronous code in one transaction. Those on a call's way join the caller's transaction without
-a savepoint of their own: whoever runs many calls in one transaction sets a savepoint around each. An arrow of a reservation's life
-is one `UPDATE … WHERE state = expected` and one entry per allowance it moves; a second attempt finds another state and
-does nothing. Locks are taken in one order everywhere: person (reversals only), reservation, allowances by id.
+a savepoint of their own: whoever runs many calls in one transaction sets a savepoint around each. An arrow of a
+reservation's life is one `UPDATE … WHERE state = expected` and one entry per allowance it moves; a second attempt finds
+another state and does nothing. Locks are taken in one order everywhere: person (reversals only), reservation, then
+allowances by id.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
