@@ -186,5 +186,16 @@ OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
 LOCAL_MODEL = env.flag("LOCAL_MODEL", default=True)
 LOCAL_MODEL_URL = env.text("LOCAL_MODEL_URL")  # set by the supervisor, which picks the port
+# Deadlines for providers (contract C11), in seconds. "First byte" counts until the first piece of content.
+UPSTREAM_CONNECT_SECONDS = env.number("UPSTREAM_CONNECT_SECONDS", 5, least=1)
+UPSTREAM_FIRST_BYTE_SECONDS = env.number("UPSTREAM_FIRST_BYTE_SECONDS", 60, least=1)
+UPSTREAM_BETWEEN_SECONDS = env.number("UPSTREAM_BETWEEN_SECONDS", 30, least=1)
+UPSTREAM_TOTAL_SECONDS = env.number("UPSTREAM_TOTAL_SECONDS", 300, least=1)
+# A call whose process died is given back one lease and one sweep later (contract C05).
+LEASE_SECONDS = env.number("LEASE_SECONDS", 60, least=3)
+SWEEP_SECONDS = env.number("SWEEP_SECONDS", 30, least=1)
+# Encrypts the credentials of providers; a former value opens them until `rotate_credentials` has run.
+CREDENTIAL_KEY = env.secret("CREDENTIAL_KEY") or SECRET_KEY
+CREDENTIAL_KEY_OLD = env.secret("CREDENTIAL_KEY_OLD")
 DEMO = env.flag("DEMO", default=True)
 DEMO_PASSWORD = env.secret("DEMO_PASSWORD")

@@ -29,11 +29,21 @@ class IdempotencyInFlight(Refusal):
 
 
 class UpstreamError(DomainError):
-    """The provider failed or answered nonsense. Not the person's fault; the prompt comes back."""
+    """The provider failed or answered nonsense. Not the person's fault; the prompt comes back.
+
+    `is_transient` marks a failure that a second attempt may cure: no connection, or a 5xx (D7).
+    """
 
     code = "upstream_error"
     status = 502
     message = _("The AI provider failed. Your prompt was given back; try again.")
+    is_transient = False
+
+
+class UpstreamDown(UpstreamError):
+    """The provider could not be reached, or said that it is broken."""
+
+    is_transient = True
 
 
 class UpstreamTimeout(UpstreamError):
@@ -72,3 +82,14 @@ class UpstreamRejected(UpstreamError):
     code = "invalid_request"
     status = 400
     message = _("The AI provider did not accept this request. Your prompt was given back; check its parameters.")
+
+
+class Restarting(DomainError):
+    """The server is stopping while the answer still runs."""
+
+    code = "unavailable"
+    status = 503
+    message = _("The service is restarting. Your prompt was given back; try again in a moment.")
+
+    def __init__(self) -> None:
+        super().__init__(headers={"retry-after": "5"})

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.types import Principal
 from core.types import Operation, Via
 from quotas.types import Standing
-from usage.types import Totals
+from usage.types import Outcome, Totals
 
 
 class ProviderKind(TextChoices):
@@ -71,11 +71,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A call that passed every check: its units are reserved and its row is durable."""
+    """A call that passed every check: its units are reserved and its row is durable.
+
+    `standings` are as they were just after the reservation, the one nearest to its end first.
+    """
 
     principal: Principal
     call: Call
     target: Target
+    course_id: int | None
     prompts: int
     standings: tuple[Standing, ...]
     admitted_at: datetime
@@ -98,3 +102,13 @@ class Chunk:
     has_content: bool = False
     totals: Totals | None = None
     finish_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a reply ended, for the ledger and the record. `code` says why when it was not served."""
+
+    outcome: Outcome
+    code: str = ""
+    totals: Totals = Totals()
+    first_content_at: datetime | None = None
