@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from limits import RateLimitItemPerHour
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from core import clock
@@ -20,14 +20,11 @@ logger = logging.getLogger(__name__)
 _SECONDS = 0.25  # how long one answer of Redis is worth waiting for
 
 
-def _storage() -> Storage:
+def _storage() -> MemoryStorage | RedisStorage:
     if not settings.REDIS_URL:
         return MemoryStorage()
-    return storage_from_string(
-        settings.REDIS_URL,
-        wrap_exceptions=True,
-        socket_timeout=_SECONDS,
-        socket_connect_timeout=_SECONDS,
+    return RedisStorage(
+        settings.REDIS_URL, wrap_exceptions=True, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
     )
 
 

@@ -85,7 +85,7 @@ def conclude(admission: Admission, ending: Ending) -> None:
 
 
 def sweep() -> int:
-    """End the calls whose process died (D5), and record them as lost. Any number of sweepers may run; how many ended."""
+    """End the calls whose process died (D5) and record them as lost; how many. Any number of sweepers may run."""
     with transaction.atomic():
         expired = quotas.expire_reservations()
         for reservation in expired:
@@ -144,7 +144,7 @@ def _find_course(principal: Principal, call: Call) -> Course | None:
 
 
 def _check_parallel(principal: Principal) -> None:
-    """At most MAX_PARALLEL_CALLS at once (AB4). Exact: the reservation just made counts, and it locked the allowance."""
+    """At most MAX_PARALLEL_CALLS at once (AB4); exact, because the reservation just made counts and holds its lock."""
     most = settings.MAX_PARALLEL_CALLS
     if most and count_open(principal.user_id) > most:
         raise RateLimited(

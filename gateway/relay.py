@@ -51,6 +51,7 @@ class Reply:
 
     def __init__(self, admission: Admission) -> None:
         self.is_stopped = False
+        self.ended = asyncio.Event()
         self._admission = admission
         self._adapter = get_adapter(admission.target.kind)
         self._chunks = self._adapter.open(admission.target, admission.call)
@@ -190,6 +191,7 @@ class Reply:
                 if pause is not None:
                     await asyncio.sleep(pause)
         _running.pop(self._admission.call.id, None)
+        self.ended.set()
 
     def _make_ending(self, error: BaseException | None) -> Ending:
         code = ""
@@ -237,9 +239,9 @@ async def shutdown() -> None:
         task.cancel()
     await asyncio.gather(*_upkeep, return_exceptions=True)
     _upkeep.clear()
-    latest = _now() + _DRAIN
-    while (_running or _pending) and _now() < latest:
-        await asyncio.sleep(0.05)
+    endings = [asyncio.ensure_future(reply.ended.wait()) for reply in _running.values()]
+    if endings:
+        await asyncio.wait(endings, timeout=_DRAIN)
     await close_adapters()
 
 

@@ -1,6 +1,7 @@
 """What this person may call, and where it goes."""
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from accounts.types import Principal
 from core.types import Operation
@@ -63,7 +64,7 @@ def access_of(upstream: Upstream) -> tuple[str, str]:
     return upstream.base_url or OPENAI_ADDRESS, credentials.decrypt(upstream.credential_encrypted)
 
 
-def _enabled_models():
+def _enabled_models() -> QuerySet[Model]:
     return Model.objects.filter(
         is_enabled=True, upstream__is_enabled=True, upstream__provider__is_enabled=True
     ).select_related("upstream__provider")

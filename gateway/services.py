@@ -19,7 +19,17 @@ logger = logging.getLogger(__name__)
 LOCAL_MODEL_NAME = "smollm2-135m-instruct"
 PLACEHOLDER_NAME = "placeholder-image"
 # What a provider lists beside chat, image and embedding models: other rooms of its house.
-_OTHER_TOOLS = ("whisper", "tts-", "omni-moderation", "text-moderation", "sora", "davinci-", "babbage-", "gpt-realtime", "gpt-audio")
+_OTHER_TOOLS = (
+    "whisper",
+    "tts-",
+    "omni-moderation",
+    "text-moderation",
+    "sora",
+    "davinci-",
+    "babbage-",
+    "gpt-realtime",
+    "gpt-audio",
+)
 _LAST = 100  # position of the small stand-ins: behind every configured model
 
 

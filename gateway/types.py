@@ -110,5 +110,5 @@ class Ending:
 
     outcome: Outcome
     code: str = ""
-    totals: Totals = Totals()
+    totals: Totals = field(default_factory=Totals)
     first_content_at: datetime | None = None

@@ -39,4 +39,4 @@ async def close_adapters() -> None:
 
 @cache
 def _load(path: str) -> Adapter:
-    return cast(Adapter, import_string(path)())
+    return cast("Adapter", import_string(path)())

@@ -41,9 +41,7 @@ class OpenAICompatible:
         async with self._answer(target, call) as pieces:
             bounded = replies.bounded(pieces, most=_MOST_IMAGE if is_image else _MOST_TEXT)
             if call.stream:
-                async for chunk in replies.read_stream(
-                    bounded, model=call.model, shows_usage=_shows_usage(call)
-                ):
+                async for chunk in replies.read_stream(bounded, model=call.model, shows_usage=_shows_usage(call)):
                     yield chunk
             else:
                 read = replies.read_images if is_image else replies.read_chat
@@ -70,7 +68,7 @@ class OpenAICompatible:
         """Send the call; inside, the bytes of an answer with status 200."""
         try:
             response = cast(
-                httpx2.Response,
+                "httpx2.Response",
                 await self._client(target).post(
                     _PATHS[call.operation],
                     cast_to=httpx2.Response,  # the answer as it is, unread
@@ -86,8 +84,6 @@ class OpenAICompatible:
             if "content-encoding" in response.headers:  # we asked for none: small bytes may unpack to a flood
                 raise UpstreamError
             yield response.aiter_bytes()
-        except httpx2.TimeoutException as error:
-            raise UpstreamTimeout from error
         except httpx2.HTTPError as error:
             logger.warning("%s broke off: %s", target.provider, type(error).__name__)
             raise UpstreamDown from error
@@ -151,15 +147,22 @@ def _translated(error: openai.OpenAIError, target: Target) -> UpstreamError:
     status = error.status_code if isinstance(error, openai.APIStatusError) else 0
     code = str(getattr(error, "code", None) or "")
     logger.warning("%s refused or failed: %s %s %s", target.provider, type(error).__name__, status or "", code[:40])
-    if isinstance(error, openai.APITimeoutError) or status in (408, 504):
-        return UpstreamTimeout()
     if isinstance(error, openai.APIConnectionError):
-        return UpstreamDown()
+        return UpstreamTimeout() if _is_timeout(error) else UpstreamDown()
+    if status in (408, 504):
+        return UpstreamTimeout()
     if status in (429, 529) and isinstance(error, openai.APIStatusError):
         return UpstreamBusy(retry_after=_seconds(error.response.headers.get("retry-after", "")))
     if status in (400, 413, 422):
         return ContentFiltered() if code in replies.FILTER_CODES else UpstreamRejected()
     return UpstreamDown() if status >= 500 else UpstreamError()
+
+
+def _is_timeout(error: BaseException | None) -> bool:
+    """Whether waiting too long is at the root: the client also calls a connection that was reset a timeout."""
+    while error is not None and not isinstance(error, TimeoutError):
+        error = error.__cause__
+    return error is not None
 
 
 def _seconds(header: str) -> int:

@@ -40,9 +40,7 @@ async def bounded(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[b
         yield piece
 
 
-async def read_stream(
-    pieces: AsyncIterator[bytes], *, model: str, shows_usage: bool
-) -> AsyncGenerator[Chunk, None]:
+async def read_stream(pieces: AsyncIterator[bytes], *, model: str, shows_usage: bool) -> AsyncGenerator[Chunk, None]:
     """The chunks of a streamed chat answer, named `model`; usage is part of their data if `shows_usage`.
 
     Raises:
@@ -137,7 +135,9 @@ def _read_chunk(data: bytes, *, model: str, shows_usage: bool) -> Chunk:
         text="".join(_text(delta) for delta in deltas),
         has_content=any(_carries(delta) for delta in deltas),
         totals=totals,
-        finish_reason=next((reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)), None),
+        finish_reason=next(
+            (reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)), None
+        ),
     )
 
 
@@ -188,7 +188,7 @@ def _text(delta: Mapping[str, Any]) -> str:
     return value
 
 
-def _check_not_empty(finish_reason: str, *, has_content: bool) -> None:
+def _check_not_empty(finish_reason: str | None, *, has_content: bool) -> None:
     """An answer without content is a failure, unless the model spent all its tokens before saying anything (length)."""
     if has_content or finish_reason == "length":
         return

@@ -1,0 +1,163 @@
+"""What an adapter makes of a provider: a complete answer, or one of our own errors."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from core.ids import new_id
+from core.types import Operation
+from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamDown, UpstreamError, UpstreamRejected, UpstreamTimeout
+from gateway.types import Call, Chunk, ProviderKind, Target
+from gateway.upstreams import get_adapter
+from gateway.upstreams.base import Adapter
+from gateway.upstreams.placeholder import LABEL, draw
+from tests.fakes.upstream import ANSWER, SECRET, FakeUpstream
+from usage.types import Totals, UsageSource
+
+
+@pytest.fixture
+async def adapter() -> AsyncIterator[Adapter]:
+    adapter = get_adapter(ProviderKind.COMPATIBLE)
+    yield adapter
+    await adapter.close()
+
+
+def target(upstream: FakeUpstream, model: str, **changes: object) -> Target:
+    values = {"model": "public", "upstream_model": model, "provider": "fake", "kind": ProviderKind.COMPATIBLE}
+    return Target(**{**values, "base_url": upstream.base_url, **changes})  # type: ignore[arg-type]
+
+
+async def ask(
+    adapter: Adapter, upstream: FakeUpstream, model: str, *, stream: bool, n: int = 1, **changes: object
+) -> list[Chunk]:
+    operation = Operation.IMAGE if model.startswith("image") else Operation.CHAT
+    body = {"prompt": "x", "n": n} if operation == Operation.IMAGE else {"messages": [{"role": "user", "content": "Hi"}]}
+    call = Call(id=new_id(), operation=operation, model="public", body=body, stream=stream)
+    return [chunk async for chunk in adapter.open(target(upstream, model, **changes), call)]
+
+
+async def test_a_stream_arrives_in_pieces_with_its_totals(adapter: Adapter, upstream: FakeUpstream) -> None:
+    chunks = await ask(adapter, upstream, "good", stream=True)
+
+    assert "".join(chunk.text for chunk in chunks) == ANSWER
+    assert not chunks[0].has_content
+    assert chunks[1].has_content
+    assert orjson.loads(chunks[1].data)["model"] == "public"
+    assert chunks[-1].totals == Totals(7, 5, source=UsageSource.REPORTED)
+    assert chunks[-1].data == b""  # the person did not ask for usage
+
+
+async def test_a_plain_answer_is_one_chunk(adapter: Adapter, upstream: FakeUpstream) -> None:
+    [chunk] = await ask(adapter, upstream, "good", stream=False)
+
+    assert chunk.text == ANSWER
+    assert chunk.finish_reason == "stop"
+    assert orjson.loads(chunk.data)["choices"][0]["message"]["content"] == ANSWER
+
+
+async def test_bytes_may_be_cut_anywhere(adapter: Adapter, upstream: FakeUpstream) -> None:
+    chunks = await ask(adapter, upstream, "split", stream=True)
+
+    assert "".join(chunk.text for chunk in chunks) == f"{ANSWER} 你好"
+
+
+async def test_a_tool_call_is_content(adapter: Adapter, upstream: FakeUpstream) -> None:
+    chunks = await ask(adapter, upstream, "tools", stream=True)
+
+    assert chunks[0].has_content
+
+
+async def test_absurd_usage_is_not_believed(adapter: Adapter, upstream: FakeUpstream) -> None:
+    chunks = await ask(adapter, upstream, "absurd-usage", stream=True)
+
+    assert all(chunk.totals is None for chunk in chunks)
+
+
+async def test_the_limit_of_the_model_bounds_what_is_asked(adapter: Adapter, upstream: FakeUpstream) -> None:
+    await ask(adapter, upstream, "good", stream=False, max_output_tokens=64)
+
+    assert upstream.arrivals[-1].body["max_tokens"] == 64
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("error-400", UpstreamRejected),
+        ("error-401", UpstreamError),
+        ("error-403", UpstreamError),
+        ("error-404", UpstreamError),
+        ("error-408", UpstreamTimeout),
+        ("error-409", UpstreamError),
+        ("error-413", UpstreamRejected),
+        ("error-422", UpstreamRejected),
+        ("error-429", UpstreamBusy),
+        ("error-500", UpstreamDown),
+        ("error-502", UpstreamDown),
+        ("error-503", UpstreamDown),
+        ("error-504", UpstreamTimeout),
+        ("error-529", UpstreamBusy),
+        ("error-html", UpstreamDown),
+        ("content-filter", ContentFiltered),
+        ("filtered", ContentFiltered),
+        ("redirect", UpstreamError),
+        ("resets", UpstreamDown),
+        ("garbage", UpstreamError),
+        ("wrong-shape", UpstreamError),
+        ("not-a-number", UpstreamError),
+        ("gzip", UpstreamError),
+        ("in-band", UpstreamError),
+        ("empty", UpstreamError),
+        ("other-form", UpstreamError),
+        ("long-line", UpstreamError),
+        ("flood", UpstreamError),
+    ],
+)
+async def test_a_failure_becomes_one_of_our_errors(
+    adapter: Adapter, upstream: FakeUpstream, model: str, error: type[UpstreamError], stream: bool
+) -> None:
+    with pytest.raises(UpstreamError) as raised:
+        await ask(adapter, upstream, model, stream=stream)
+
+    assert type(raised.value) is error
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("model", ["breaks", "cut", "no-done", "no-finish", "in-band-late", "garbage-late", "breaks-early"])
+async def test_an_incomplete_stream_never_ends_well(adapter: Adapter, upstream: FakeUpstream, model: str) -> None:
+    with pytest.raises(UpstreamError):
+        await ask(adapter, upstream, model, stream=True)
+
+
+async def test_images_arrive_as_base64(adapter: Adapter, upstream: FakeUpstream) -> None:
+    [chunk] = await ask(adapter, upstream, "image-good", stream=False, n=2)
+
+    assert chunk.totals is not None
+    assert chunk.totals.images == 2
+    assert upstream.arrivals[-1].body["response_format"] == "b64_json"
+
+
+@pytest.mark.parametrize("model", ["image-none", "image-url", "image-svg", "image-500", "image-filter"])
+async def test_an_answer_without_images_is_a_failure(adapter: Adapter, upstream: FakeUpstream, model: str) -> None:
+    with pytest.raises(UpstreamError):
+        await ask(adapter, upstream, model, stream=False)
+
+
+async def test_closing_the_reply_hangs_up_on_the_provider(adapter: Adapter, upstream: FakeUpstream) -> None:
+    call = Call(id=new_id(), operation=Operation.CHAT, model="public", body={"messages": []}, stream=True)
+    chunks = adapter.open(target(upstream, "slow"), call)
+    await anext(chunks)
+
+    await chunks.aclose()
+
+    assert await asyncio.to_thread(upstream.arrivals[-1].left.wait, 2)
+
+
+def test_a_placeholder_says_what_it_is_and_is_always_the_same() -> None:
+    card = draw("A harbor at dusk", size="256x256", number=0)
+
+    assert card == draw("A harbor at dusk", size="256x256", number=0)
+    assert card != draw("A harbor at dawn", size="256x256", number=0)
+    assert LABEL.encode() in card
