@@ -6,9 +6,11 @@ commit is what a crash leaves behind, so each of them may run again without harm
 
 import logging
 from collections.abc import Callable
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from accounts.authentication import authenticate_api_key
@@ -24,8 +26,7 @@ from gateway.types import Admission, Call, Ending
 from policies.errors import PolicyRefused
 from policies.services import check_acknowledged
 from quotas import services as quotas
-from quotas.models import Reservation
-from quotas.selectors import count_open
+from quotas.selectors import count_open, list_expired
 from quotas.types import Unit
 from usage.services import record_usage
 from usage.types import Outcome
@@ -86,13 +87,10 @@ def conclude(admission: Admission, ending: Ending) -> None:
 
 def sweep() -> int:
     """End the calls whose process died (D5) and record them as lost; how many. Any number of sweepers may run."""
-    with transaction.atomic():
-        expired = quotas.expire_reservations()
-        for reservation in expired:
-            _record_lost(reservation)
-    if expired:
-        logger.warning("Swept %d calls that nobody finished.", len(expired))
-    return len(expired)
+    ended = sum(_sweep_one(call_id) for call_id in list_expired(limit=500))
+    if ended:
+        logger.warning("Swept %d calls that nobody finished.", ended)
+    return ended
 
 
 def _admit(principal: Principal, call: Call) -> Admission:
@@ -182,19 +180,26 @@ def _record_refusal(principal: Principal, call: Call, course: Course | None, cod
     )
 
 
-def _record_lost(reservation: Reservation) -> None:
+@transaction.atomic
+def _sweep_one(call_id: UUID) -> bool:
+    """End one call and record it in the same transaction; False when another sweeper did, or it is alive again."""
+    reservation = quotas.expire(call_id=call_id)
+    if reservation is None:
+        return False
     person = reservation.user
     course = find_course_of(user_id=person.id, code=reservation.course_code) if reservation.course_code else None
+    used = reservation.entries.filter(allowance__unit=Unit.PROMPTS).aggregate(prompts=Sum("delta_used"))["prompts"]
     record_usage(
-        call_id=reservation.call_id,
-        principal=Principal(user_id=person.id, role=Role(person.role), department_id=person.department_id),
+        call_id=call_id,
+        principal=Principal(person.id, Role(person.role), person.department_id, reservation.key_id),
         course_id=course.id if course else None,
         via=Via(reservation.via),
         operation=Operation(reservation.operation),
         model=reservation.model,
         provider="",
         outcome=Outcome.LOST,
-        prompts=sum(entry.delta_used for entry in reservation.entries.all() if entry.allowance.unit == Unit.PROMPTS),
+        prompts=used or 0,
         started_at=reservation.created_at,
         first_content_at=reservation.settled_at,
     )
+    return True

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, Value
 from django.utils.translation import gettext as _
@@ -39,8 +40,8 @@ from quotas.types import (
 )
 from quotas.windows import window_of
 
-# A running call renews its lease every 20 s; one that stays silent this long has no worker any more (C05).
-LEASE = timedelta(seconds=60)
+# A running call renews its lease three times in its length; one that stays silent this long has no worker any more (C05).
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 AUTOMATIC_REVERSALS_A_DAY = 5  # D3
 
 _NEVER = datetime.max.replace(tzinfo=UTC)

@@ -10,6 +10,7 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import Department, User
 from accounts.types import Role
+from core.limiter import forget_attempts
 from policies.services import install_clauses
 
 PASSWORD = "correct horse battery staple"
@@ -17,8 +18,9 @@ PASSWORD = "correct horse battery staple"
 
 @pytest.fixture(autouse=True)
 def _fresh_counters() -> None:
-    """Rate limits count in the cache, and every test begins with none spent."""
+    """Rate limits count in the cache and in the limiter, and every test begins with none spent."""
     cache.clear()
+    forget_attempts()
 
 
 @pytest.fixture

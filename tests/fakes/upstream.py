@@ -147,10 +147,10 @@ def is_durable(database_url: str, call_id: str) -> bool:
     if database_url.startswith("sqlite"):
         path = database_url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as connection:
-            return connection.execute(f"{question} ?", [uuid.UUID(call_id).hex]).fetchone()[0] > 0
+            return bool(connection.execute(f"{question} ?", [uuid.UUID(call_id).hex]).fetchone()[0])
     with psycopg.connect(database_url) as connection:
         row = connection.execute(f"{question} %s", [call_id]).fetchone()
-        return row is not None and row[0] > 0
+        return row is not None and bool(row[0])
 
 
 class Out:

@@ -33,7 +33,9 @@ async def ask(
     adapter: Adapter, upstream: FakeUpstream, model: str, *, stream: bool, n: int = 1, **changes: object
 ) -> list[Chunk]:
     operation = Operation.IMAGE if model.startswith("image") else Operation.CHAT
-    body = {"prompt": "x", "n": n} if operation == Operation.IMAGE else {"messages": [{"role": "user", "content": "Hi"}]}
+    body = (
+        {"prompt": "x", "n": n} if operation == Operation.IMAGE else {"messages": [{"role": "user", "content": "Hi"}]}
+    )
     call = Call(id=new_id(), operation=operation, model="public", body=body, stream=stream)
     return [chunk async for chunk in adapter.open(target(upstream, model, **changes), call)]
 
@@ -125,7 +127,9 @@ async def test_a_failure_becomes_one_of_our_errors(
     assert SECRET not in str(raised.value)
 
 
-@pytest.mark.parametrize("model", ["breaks", "cut", "no-done", "no-finish", "in-band-late", "garbage-late", "breaks-early"])
+@pytest.mark.parametrize(
+    "model", ["breaks", "cut", "no-done", "no-finish", "in-band-late", "garbage-late", "breaks-early"]
+)
 async def test_an_incomplete_stream_never_ends_well(adapter: Adapter, upstream: FakeUpstream, model: str) -> None:
     with pytest.raises(UpstreamError):
         await ask(adapter, upstream, model, stream=True)
