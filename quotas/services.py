@@ -40,7 +40,7 @@ from quotas.types import (
 )
 from quotas.windows import window_of
 
-# A running call renews its lease three times in its length; one that stays silent this long has no worker any more (C05).
+# A running call renews its lease three times in its length; one silent this long has no worker any more (C05).
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 AUTOMATIC_REVERSALS_A_DAY = 5  # D3
 
