@@ -1,10 +1,9 @@
 """What people fill in about themselves."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from django import forms
-from django.core.exceptions import ValidationError
-from django.utils import timezone
+from django.core.validators import MaxValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
@@ -19,6 +18,7 @@ class NewKeyForm(forms.Form):
     expires_at = forms.DateField(
         label=_("Last day"),
         required=False,
+        validators=[MaxValueValidator(date(2099, 12, 31))],
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text=_("The key works until the end of this day. Empty: until you revoke it."),
     )
@@ -32,9 +32,4 @@ class NewKeyForm(forms.Form):
 
     def clean_expires_at(self) -> datetime | None:
         day = self.cleaned_data["expires_at"]
-        if day is None:
-            return None
-        end = timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
-        if end <= clock.now():
-            raise ValidationError(_("This day is over. Choose one to come, or none."))
-        return end
+        return day and clock.start_of(day + timedelta(days=1))

@@ -1,6 +1,7 @@
 """Reads about people, departments and keys."""
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, Department, User
 from core.errors import NotFound
@@ -15,7 +16,7 @@ def get_person(email: str) -> User:
     try:
         return User.objects.select_related("department").get(email=email.strip().lower())
     except User.DoesNotExist:
-        raise NotFound from None
+        raise NotFound(_("There is no person with the e-mail %(email)s.") % {"email": email.strip()}) from None
 
 
 def list_people(search: str = "", role: str = "", department: str = "") -> QuerySet[User]:
@@ -28,6 +29,11 @@ def list_people(search: str = "", role: str = "", department: str = "") -> Query
     if department:
         people = people.filter(department__code=department)
     return people
+
+
+def count_active_people() -> int:
+    """How many people may use the product now."""
+    return User.objects.filter(is_active=True).count()
 
 
 def list_departments() -> QuerySet[Department]:

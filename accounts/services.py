@@ -1,5 +1,6 @@
 """Writes about people and their keys: the one door for pages, admin, API and commands."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Unpack
 
@@ -10,13 +11,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from accounts.errors import LastAdministrator, TooManyKeys
+from accounts.errors import LastAdministrator, TooManyKeys, UnreadablePeople
 from accounts.keys import digest_of, new_secret, prefix_of
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, Department, User
+from accounts.people_file import PersonLine, read_people
 from accounts.selectors import get_api_key
-from accounts.types import PersonChanges, Role
+from accounts.types import ImportedPerson, PersonChanges, Role
 from core import clock
-from core.errors import NotFound
+from core.errors import NotFound, Refusal
 from core.text import one_line
 
 MAX_ACTIVE_KEYS = 20
@@ -33,7 +35,7 @@ def create_person(
     """
     if password is not None:
         _check_password(password, User(email=email, name=name))
-    return User.objects.create_user(email, password, name=name, role=role, department_id=department_id)
+    return User.objects.create_user(email, password, name=one_line(name), role=role, department_id=department_id)
 
 
 @transaction.atomic
@@ -49,7 +51,7 @@ def update_person(*, user_id: int, **changes: Unpack[PersonChanges]) -> User:
         _check_administered_without(user_id)
     person = _lock_person(user_id)
     for field, value in changes.items():
-        setattr(person, field, value)
+        setattr(person, field, one_line(value) if isinstance(value, str) else value)
     person.full_clean()
     person.save(update_fields=list(changes))
     return person
@@ -95,6 +97,59 @@ def restore_person(*, user_id: int) -> None:
     person = _lock_person(user_id)
     person.is_active = True
     person.save(update_fields=["is_active"])
+
+
+def import_people(*, text: Iterable[str], dry_run: bool = False) -> list[ImportedPerson]:
+    """Create and update people from a file: all of it, or nothing when one line is wrong.
+
+    A password is used for new people only, so that importing again never takes back one that was changed since. Nobody
+    is suspended for being absent from the file.
+
+    Args:
+        text: lines of CSV; the first names the columns email,name,role,department and, if wanted, password.
+        dry_run: do and undo everything, to see what would change.
+
+    Raises:
+        UnreadablePeople: with every bad line and what is wrong with it.
+    """
+    lines, problems = read_people(text)
+    departments = dict(Department.objects.values_list("code", "id"))
+    imported = []
+    with transaction.atomic():
+        for line in lines:
+            try:
+                imported.append(_import_person(line, departments))
+            except ValidationError as error:
+                problems.append((line.number, _sentences(error)))
+            except Refusal as refusal:
+                problems.append((line.number, str(refusal.message)))
+        if problems:
+            raise UnreadablePeople(sorted(problems))
+        transaction.set_rollback(dry_run)
+    return imported
+
+
+def _import_person(line: PersonLine, departments: Mapping[str, int]) -> ImportedPerson:
+    if line.department and line.department not in departments:
+        known = ", ".join(sorted(departments)) or _("none yet")
+        raise ValidationError(
+            _("There is no department “%(code)s”; known are: %(known)s.") % {"code": line.department, "known": known}
+        )
+    name, department_id = one_line(line.name), departments.get(line.department)
+    person = User.objects.select_related("department").filter(email=line.email).first()
+    if person is None:
+        create_person(email=line.email, name=name, role=line.role, department_id=department_id, password=line.password)
+        return ImportedPerson(line.number, line.email, "create", {})
+    before = {
+        "name": person.name,
+        "role": person.role,
+        "department": person.department.code if person.department else "",
+    }
+    after = {"name": name, "role": line.role.value, "department": line.department}
+    changes = {field: (before[field], after[field]) for field in before if before[field] != after[field]}
+    if changes:
+        update_person(user_id=person.id, name=name, role=line.role, department_id=department_id)
+    return ImportedPerson(line.number, line.email, "update" if changes else "same", changes)
 
 
 @transaction.atomic
@@ -170,3 +225,9 @@ def _check_password(password: str, person: User) -> None:
         validate_password(password, person)
     except ValidationError as error:
         raise ValidationError({"password": error.messages}) from error
+
+
+def _sentences(error: ValidationError) -> str:
+    if hasattr(error, "error_dict"):
+        return " ".join(f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())
+    return " ".join(error.messages)

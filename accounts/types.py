@@ -43,3 +43,19 @@ class PersonChanges(TypedDict, total=False):
     department_id: int | None
     language: str
     theme: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedPerson:
+    """What one line of a file of people did, or would do.
+
+    Args:
+        line: number in the file.
+        action: "create", "update" or "same".
+        changes: for an update, what was and what is, by field.
+    """
+
+    line: int
+    email: str
+    action: str
+    changes: dict[str, tuple[str, str]]

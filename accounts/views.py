@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -12,6 +13,7 @@ from accounts.authentication import principal_of, role_required
 from accounts.forms import NewKeyForm
 from accounts.selectors import get_api_key, list_api_keys
 from accounts.services import create_api_key, end_sessions, revoke_api_key
+from core import clock
 
 
 @role_required()
@@ -21,15 +23,16 @@ def keys(request: HttpRequest) -> HttpResponse:
     """My keys; POST makes one and answers with the page that shows its secret, this once."""
     person = principal_of(request.user)
     form = NewKeyForm(request.POST or None)
+    base_url = request.build_absolute_uri("/v1")
     if form.is_valid():
-        key, secret = create_api_key(user_id=person.user_id, **form.cleaned_data)
-        return render(request, "accounts/key_created.html", {"key": key, "secret": secret, "base_url": _v1(request)})
-    return render(
-        request,
-        "accounts/keys.html",
-        {"form": form, "keys": list_api_keys(person.user_id), "base_url": _v1(request)},
-        status=400 if form.errors else 200,
-    )
+        try:
+            key, secret = create_api_key(user_id=person.user_id, **form.cleaned_data)
+        except ValidationError as problem:
+            form.add_error(None, problem)
+        else:
+            return render(request, "accounts/key_created.html", {"key": key, "secret": secret, "base_url": base_url})
+    context = {"form": form, "keys": list_api_keys(person.user_id), "now": clock.now()}
+    return render(request, "accounts/keys.html", context, status=400 if form.errors else 200)
 
 
 @role_required()
@@ -59,7 +62,3 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
 def not_offered(request: HttpRequest) -> HttpResponse:
     """A page of django-allauth that has no place here: the university decides addresses and accounts."""
     raise Http404
-
-
-def _v1(request: HttpRequest) -> str:
-    return request.build_absolute_uri("/v1")

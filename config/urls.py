@@ -9,5 +9,6 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 
 urlpatterns = [
     path("", include("accounts.urls")),
+    path("", include("policies.urls")),
     path("admin/", admin.site.urls),
 ]

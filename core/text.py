@@ -6,11 +6,11 @@ import unicodedata
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def one_line(value: str, *, longest: int) -> str:
-    """`value` on one line without control characters, cut at `longest` characters with an ellipsis."""
+def one_line(value: str, *, longest: int | None = None) -> str:
+    """`value` on one line without control characters, cut at `longest` characters, if given, with an ellipsis."""
     kept = "".join(" " if c.isspace() else c for c in value if is_printable(c) or c.isspace())
     line = " ".join(kept.split())
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+    return line if longest is None or len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def is_printable(character: str) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.types import Role
 from core import clock
+from core.append_only import AppendOnly
 from core.types import Operation
 
 
@@ -26,20 +27,6 @@ class Clause(models.Model):
 
     def __str__(self) -> str:
         return self.slug
-
-
-class NeverChanged(TypeError):
-    """The program tried to change or delete a row that stands as evidence."""
-
-
-class KeptRows(models.QuerySet["Acknowledgment"]):
-    """Rows that may be inserted and read, nothing else. The database refuses too (migration 0002)."""
-
-    def update(self, **fields: Any) -> int:
-        raise NeverChanged(f"{self.model.__name__} rows are never changed.")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise NeverChanged(f"{self.model.__name__} rows are never deleted.")
 
 
 WORDINGS = ("title_en", "title_zh_hant", "title_zh_hans", "body_en", "body_zh_hant", "body_zh_hans")
@@ -99,8 +86,8 @@ class ClauseVersion(models.Model):
         return str(getattr(self, f"body_{language.replace('-', '_')}", self.body_en))
 
 
-class Acknowledgment(models.Model):
-    """This person accepted this wording at this time. Rows are inserted and never changed."""
+class Acknowledgment(AppendOnly):
+    """This person accepted this wording at this time. The database refuses changes too (migration 0002)."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     version = models.ForeignKey(ClauseVersion, models.PROTECT, related_name="+")
@@ -112,8 +99,6 @@ class Acknowledgment(models.Model):
     reason = models.CharField(_("reason, when recorded on behalf"), max_length=240, blank=True)
     at = models.DateTimeField(_("accepted"), default=clock.now)
 
-    objects: ClassVar[models.Manager["Acknowledgment"]] = models.Manager.from_queryset(KeptRows)()
-
     class Meta:
         ordering = ("-at", "-id")
         verbose_name = _("acknowledgment")
@@ -122,14 +107,6 @@ class Acknowledgment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.version}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise NeverChanged("An acknowledgment is never changed.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        raise NeverChanged("An acknowledgment is never deleted.")
 
 
 class AccessRule(models.Model):

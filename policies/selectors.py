@@ -2,8 +2,9 @@
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
+from accounts.types import Principal, Role
 from core.errors import NotFound
-from policies.models import Acknowledgment, Clause, ClauseVersion
+from policies.models import WORDINGS, Acknowledgment, Clause, ClauseVersion
 
 
 def list_current() -> QuerySet[ClauseVersion]:
@@ -53,6 +54,35 @@ def get_version(version_id: int) -> ClauseVersion:
         return ClauseVersion.objects.select_related("clause").get(id=version_id)
     except ClauseVersion.DoesNotExist:
         raise NotFound from None
+
+
+def access_version(*, principal: Principal, version_id: int) -> ClauseVersion:
+    """One version this person may read: everyone the published ones, administrators the drafts too.
+
+    Raises:
+        NotFound: there is none, or it is a draft and the person writes none.
+    """
+    version = get_version(version_id)
+    if not version.is_published and principal.role != Role.ADMIN:
+        raise NotFound
+    return version
+
+
+def get_clause(clause_id: int) -> Clause:
+    """One clause.
+
+    Raises:
+        NotFound: there is none by that id.
+    """
+    try:
+        return Clause.objects.get(id=clause_id)
+    except Clause.DoesNotExist:
+        raise NotFound from None
+
+
+def wordings_of(version: ClauseVersion) -> dict[str, str]:
+    """Titles and texts of a version in every language, as `create_version` takes them."""
+    return {name: getattr(version, name) for name in WORDINGS}
 
 
 def count_acknowledgments() -> dict[int, int]:

@@ -80,12 +80,13 @@ def acknowledge(
         raise NotFound
     if recorded_by_id is not None and not reason.strip():
         raise ValidationError({"reason": _("Say why you record this on the person's behalf.")})
-    existing = Acknowledgment.objects.filter(user_id=user_id, version=version).first()
+    existing: Acknowledgment | None = Acknowledgment.objects.filter(user_id=user_id, version=version).first()
     if existing is not None:
         return existing
     if not list_current().filter(id=version.id).exists():
         raise VersionSuperseded
     # Two tabs may come here at once: the unique constraint lets one insert, get_or_create reads it for the other.
+    acknowledgment: Acknowledgment
     acknowledgment, _created = Acknowledgment.objects.get_or_create(
         user_id=user_id,
         version=version,
@@ -145,6 +146,17 @@ def update_draft(
     version.full_clean()
     version.save()
     return version
+
+
+@transaction.atomic
+def delete_draft(*, version_id: int) -> None:
+    """Throw away a wording that nobody has seen.
+
+    Raises:
+        NotFound: there is no such version.
+        AlreadyPublished: people may have read it.
+    """
+    _lock_draft(version_id).delete()
 
 
 @transaction.atomic

@@ -7,8 +7,9 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from accounts.models import User
+from core.append_only import AppendOnlyError
 from policies import selectors, services
-from policies.models import Acknowledgment, ClauseVersion, NeverChanged
+from policies.models import Acknowledgment, ClauseVersion
 
 append_only = import_module("policies.migrations.0002_append_only")
 
@@ -39,7 +40,7 @@ def guarded(db: None) -> None:
     ],
 )
 def test_the_program_refuses(accepted: Acknowledgment, change: Callable[[Acknowledgment], object]) -> None:
-    with pytest.raises(NeverChanged):
+    with pytest.raises(AppendOnlyError):
         change(accepted)
 
 
