@@ -46,6 +46,7 @@ class Message(models.Model):
     progress = models.CharField(max_length=8, choices=Progress, default=Progress.COMPLETE)
     model = models.CharField(max_length=120, blank=True)
     call_id = models.UUIDField(null=True, unique=True)
+    prompts = models.PositiveSmallIntegerField(default=0, help_text=_("Held while it runs; what it used at the end."))
     code = models.CharField(max_length=40, blank=True, help_text=_("Why it failed."))
     wants_stop = models.BooleanField(default=False)
     lease_until = models.DateTimeField(null=True)
@@ -56,7 +57,10 @@ class Message(models.Model):
         ordering = ("id",)
         verbose_name = _("message")
         verbose_name_plural = _("messages")
-        indexes: ClassVar = [models.Index(fields=["conversation", "id"], name="message_by_conversation")]
+        indexes: ClassVar = [
+            models.Index(fields=["conversation", "id"], name="message_by_conversation"),
+            models.Index(fields=["lease_until"], condition=models.Q(progress=Progress.RUNNING), name="message_open"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.author} {self.progress}"
@@ -74,6 +78,8 @@ class ImageJob(models.Model):
     count = models.PositiveSmallIntegerField(_("how many"), default=1)
     progress = models.CharField(max_length=8, choices=Progress, default=Progress.WAITING)
     call_id = models.UUIDField(null=True, unique=True)
+    prompts = models.PositiveSmallIntegerField(default=0, help_text=_("Held while it runs; what it used at the end."))
+    attempts = models.PositiveSmallIntegerField(default=0, help_text=_("How many workers have claimed it."))
     code = models.CharField(max_length=40, blank=True)
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)
@@ -110,6 +116,7 @@ class Picture(models.Model):
 
     class Meta:
         ordering = ("id",)
+        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "digest"], name="picture_once")]
         verbose_name = _("picture")
         verbose_name_plural = _("pictures")
 

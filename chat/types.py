@@ -1,7 +1,12 @@
-"""Who wrote a message, and how far an answer or an image job has come."""
+"""Who wrote a message, how far an answer or an image job has come, and what a follower of either is told."""
+
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+
+from gateway.types import Admission
 
 
 class Author(TextChoices):
@@ -19,3 +24,41 @@ class Progress(TextChoices):
     COMPLETE = "complete", _("complete")
     STOPPED = "stopped", _("stopped")
     FAILED = "failed", _("failed")
+
+
+class ImageSize(TextChoices):
+    """The shapes of picture a person may ask for."""
+
+    SQUARE = "1024x1024", _("Square")
+    LANDSCAPE = "1536x1024", _("Landscape")
+    PORTRAIT = "1024x1536", _("Portrait")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was saved and admitted: what the page needs, and what the answering task needs.
+
+    Args:
+        question_id: None when an earlier question is asked again.
+    """
+
+    conversation_id: UUID
+    question_id: UUID | None
+    answer_id: UUID
+    admission: Admission
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far an answer has come.
+
+    Args:
+        prompts: held while it runs, used once it has ended.
+        is_abandoned: it should be running, but whoever wrote it has died.
+    """
+
+    text: str
+    progress: Progress
+    prompts: int
+    code: str = ""
+    is_abandoned: bool = False

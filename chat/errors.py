@@ -1,0 +1,45 @@
+"""Why the chat page says no, and the words for an answer or an image that failed."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import DomainError, Refusal
+from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
+
+
+class SignedOut(Refusal):
+    """The session is over while the page is still open."""
+
+    code = "signed_out"
+    status = 401
+    message = _("You are signed out. Nothing was sent and nothing was charged; sign in again, your text is kept here.")
+
+
+class AnswerRunning(Refusal):
+    """One conversation grows one answer at a time."""
+
+    code = "answer_running"
+    status = 409
+    message = _("The answer before this one is still being written. Wait for its end or stop it. Nothing was charged.")
+
+
+class Lost(DomainError):
+    """The process that was answering died; what it held was given back."""
+
+    code = "lost"
+    message = _("The server was interrupted while it worked on this. Try again.")
+
+
+_FAILURES: dict[str, str | Promise] = {
+    UpstreamError.code: _("The AI provider failed."),
+    UpstreamTimeout.code: _("The AI provider took too long."),
+    UpstreamBusy.code: _("The AI provider is too busy right now. Wait a moment before you try again."),
+    ContentFiltered.code: _("The AI provider’s content filter declined this. Word it differently."),
+    UpstreamRejected.code: _("The AI provider did not accept this request. Shorten it or choose another model."),
+    Lost.code: Lost.message,
+}
+
+
+def explain(code: str) -> str:
+    """What happened, in the language of the reader, for the `code` an answer or an image job ended with."""
+    return str(_FAILURES.get(code, _FAILURES[UpstreamError.code]))

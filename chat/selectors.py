@@ -1,0 +1,208 @@
+"""Reads of conversations and images. `access_*` reads with permission: what is not yours is not found."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from chat.models import Conversation, ImageJob, Message, Picture
+from chat.types import Author, Progress, Snapshot
+from core import clock
+from core.errors import NotFound
+from quotas.models import Reservation
+from quotas.types import State
+
+CONVERSATIONS_AT_ONCE = 40
+IMAGE_JOBS_AT_ONCE = 24
+
+
+# ---- conversations ----------------------------------------------------------------------------------
+
+
+def access_conversation(*, user_id: int, conversation_id: UUID, is_deleted: bool = False) -> Conversation:
+    """The person's own conversation.
+
+    Raises:
+        NotFound: there is none by that id, it is someone else's, or it is deleted (or, asked for, not deleted).
+    """
+    own = Conversation.objects.filter(pk=conversation_id, user_id=user_id, deleted_at__isnull=not is_deleted)
+    conversation = own.select_related("course").first()
+    if conversation is None:
+        raise NotFound
+    return conversation
+
+
+def list_conversations(user_id: int, *, before: datetime | None = None) -> list[Conversation]:
+    """The person's conversations, the latest first, at most CONVERSATIONS_AT_ONCE that were last used `before`."""
+    own = Conversation.objects.filter(user_id=user_id, deleted_at=None)
+    if before is not None:
+        own = own.filter(updated_at__lt=before)
+    return list(own[:CONVERSATIONS_AT_ONCE])
+
+
+def group_by_day(conversations: Sequence[Conversation]) -> list[tuple[str, list[Conversation]]]:
+    """Conversations under the words people look for: today, yesterday, last 7 days, then by month."""
+    groups: dict[str, list[Conversation]] = {}
+    for conversation in conversations:
+        groups.setdefault(_heading(conversation.updated_at), []).append(conversation)
+    return list(groups.items())
+
+
+def _heading(at: datetime) -> str:
+    today = timezone.localdate(clock.now())
+    day = timezone.localdate(at)
+    age = (today - day).days
+    if age <= 0:
+        return _("Today")
+    if age == 1:
+        return _("Yesterday")
+    if age <= 7:
+        return _("Last 7 days")
+    return date_format(day, "F" if day.year == today.year else "F Y")
+
+
+def list_messages(conversation_id: UUID) -> list[Message]:
+    """Every turn of a conversation, the first one first."""
+    return list(Message.objects.filter(conversation_id=conversation_id))
+
+
+def has_running_answer(conversation_id: UUID) -> bool:
+    """Whether an answer is being written in the conversation now."""
+    return Message.objects.filter(
+        conversation_id=conversation_id, progress=Progress.RUNNING, lease_until__gte=clock.now()
+    ).exists()
+
+
+def list_turns(conversation_id: UUID, *, before: UUID | None = None, characters: int) -> list[dict[str, str]]:
+    """The latest turns of a conversation as a provider reads them: whole ones, oldest first, beginning with a question.
+
+    Answers that failed or stayed empty are left out.
+
+    Args:
+        before: the message they lead up to; the end of the conversation when None.
+        characters: the most text they may have together.
+    """
+    messages = Message.objects.filter(conversation_id=conversation_id).exclude(progress=Progress.FAILED)
+    if before is not None:
+        messages = messages.filter(pk__lt=before)
+    turns: list[dict[str, str]] = []
+    for author, text in messages.exclude(text="").order_by("-pk").values_list("author", "text").iterator(chunk_size=20):
+        characters -= len(text)
+        if characters < 0:
+            break
+        turns.append({"role": "user" if author == Author.PERSON else "assistant", "content": text})
+    while turns and turns[-1]["role"] == "assistant":
+        turns.pop()
+    return turns[::-1]
+
+
+# ---- answers ----------------------------------------------------------------------------------------
+
+
+def access_answer(*, user_id: int, answer_id: UUID) -> Message:
+    """An answer in one of the person's own conversations, with its conversation.
+
+    Raises:
+        NotFound: there is none by that id, or it is someone else's, or its conversation is deleted.
+    """
+    answer = (
+        Message.objects.select_related("conversation__course")
+        .filter(pk=answer_id, author=Author.MODEL, conversation__user_id=user_id, conversation__deleted_at=None)
+        .first()
+    )
+    if answer is None:
+        raise NotFound
+    return answer
+
+
+def get_question(answer: Message) -> Message:
+    """The question an answer belongs to: the person's last message before it.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    question = (
+        Message.objects.filter(conversation_id=answer.conversation_id, author=Author.PERSON, pk__lt=answer.pk)
+        .order_by("-pk")
+        .first()
+    )
+    if question is None:
+        raise NotFound
+    return question
+
+
+def get_snapshot(answer_id: UUID) -> Snapshot:
+    """How far an answer has come, by its row.
+
+    Raises:
+        NotFound: the row is gone.
+    """
+    answer = Message.objects.filter(pk=answer_id).first()
+    if answer is None:
+        raise NotFound
+    is_running = answer.progress == Progress.RUNNING
+    return Snapshot(
+        text=answer.text,
+        progress=Progress(answer.progress),
+        prompts=answer.prompts,
+        code=answer.code,
+        is_abandoned=is_running and (answer.lease_until is None or answer.lease_until < clock.now()),
+    )
+
+
+def is_charged(call_id: UUID | None) -> bool:
+    """Whether the ledger says that the call used its prompts, and did not give them back."""
+    return Reservation.objects.filter(call_id=call_id, state__in=(State.SETTLED, State.CLOSED)).exists()
+
+
+def is_dispatched(call_id: UUID | None) -> bool:
+    """Whether the call's reservation is still open and nothing has come back for it."""
+    return Reservation.objects.filter(call_id=call_id, state__in=(State.HELD, State.DISPATCHED)).exists()
+
+
+# ---- images -----------------------------------------------------------------------------------------
+
+
+def access_image_job(*, user_id: int, job_id: UUID) -> ImageJob:
+    """The person's own image job with its pictures.
+
+    Raises:
+        NotFound: there is none by that id, it is someone else's, or it is deleted.
+    """
+    job = _own_jobs(user_id).filter(pk=job_id).first()
+    if job is None:
+        raise NotFound
+    return job
+
+
+def list_image_jobs(user_id: int, *, before: UUID | None = None) -> list[ImageJob]:
+    """The person's image jobs with their pictures, the latest first, at most IMAGE_JOBS_AT_ONCE older than `before`."""
+    jobs = _own_jobs(user_id)
+    if before is not None:
+        jobs = jobs.filter(pk__lt=before)
+    return list(jobs[:IMAGE_JOBS_AT_ONCE])
+
+
+def access_picture(*, user_id: int, picture_id: UUID) -> Picture:
+    """One of the person's own pictures, with its job.
+
+    Raises:
+        NotFound: there is none by that id, it is someone else's, or its job is deleted.
+    """
+    own = Picture.objects.select_related("job").filter(pk=picture_id, job__user_id=user_id, job__deleted_at=None)
+    picture = own.first()
+    if picture is None:
+        raise NotFound
+    return picture
+
+
+def _own_jobs(user_id: int) -> QuerySet[ImageJob]:
+    return (
+        ImageJob.objects.filter(user_id=user_id, deleted_at=None)
+        .select_related("course")
+        .prefetch_related(Prefetch("pictures", queryset=Picture.objects.order_by("id")))
+    )

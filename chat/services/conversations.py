@@ -1,0 +1,216 @@
+"""Conversations: asking, keeping an answer as it grows, ending it; renaming, deleting, restoring."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.types import Principal
+from chat import selectors
+from chat.errors import AnswerRunning, Lost
+from chat.models import Conversation, Message
+from chat.services.admitting import all_or_nothing, checked_text, course_of
+from chat.types import Asked, Author, Progress
+from core import clock
+from core.errors import InvalidRequest
+from core.ids import new_id
+from core.text import one_line
+from core.types import Operation, Via
+from gateway import admission as gate
+from gateway.types import Admission, Call
+
+# Whoever writes an answer says so every second; silent for this long means dead.
+LEASE = timedelta(seconds=20)
+LONGEST_PROMPT = 32_000  # characters, as the next two
+LONGEST_HISTORY = 24_000
+LONGEST_TITLE = 60
+
+
+# ---- asking -----------------------------------------------------------------------------------------
+
+
+def ask(
+    *, principal: Principal, text: str, model: str, conversation_id: UUID | None = None, course_code: str = ""
+) -> Asked:
+    """Save a question with an empty answer and admit the call, or do nothing at all.
+
+    Args:
+        conversation_id: the conversation to go on with; a new one when None.
+        course_code: the course a new conversation is for, or "". It stays: who may read along is told before the
+            first prompt and does not change behind the person's back (D14).
+
+    Raises:
+        InvalidRequest: the text is empty or longer than LONGEST_PROMPT, or the course is not one of the person's.
+        NotFound: the conversation is not the person's.
+        AnswerRunning: the answer before this one is still being written.
+        Refusal: what `gateway.admission.admit` says no with.
+    """
+    text = checked_text(text, longest=LONGEST_PROMPT)
+    if conversation_id is None:
+        course = course_of(principal, course_code)
+        conversation = Conversation(user_id=principal.user_id, title=title_of(text), model=model, course=course)
+    else:
+        conversation = selectors.access_conversation(user_id=principal.user_id, conversation_id=conversation_id)
+    call = _chat_call(conversation, model=model, question=text)
+    # Two ids of one millisecond are in no order of their own: the question comes first.
+    question_id, answer_id = sorted((new_id(), new_id()))
+    with all_or_nothing(principal, call):
+        _take_turn(conversation, model=model)
+        Message.objects.create(pk=question_id, conversation=conversation, author=Author.PERSON, text=text)
+        admission = _admit_answer(principal, call, conversation, answer_id)
+    return Asked(conversation.pk, question_id, answer_id, admission)
+
+
+def ask_again(*, principal: Principal, answer_id: UUID) -> Asked:
+    """Have the question of an earlier answer answered once more, at the end of its conversation.
+
+    Raises:
+        NotFound, AnswerRunning, Refusal: as `ask`.
+    """
+    earlier = selectors.access_answer(user_id=principal.user_id, answer_id=answer_id)
+    conversation, question = earlier.conversation, selectors.get_question(earlier)
+    call = _chat_call(conversation, model=earlier.model, question=question.text, before=question.pk)
+    new_answer_id = new_id()
+    with all_or_nothing(principal, call):
+        _take_turn(conversation, model=earlier.model)
+        admission = _admit_answer(principal, call, conversation, new_answer_id)
+    return Asked(conversation.pk, None, new_answer_id, admission)
+
+
+def title_of(text: str) -> str:
+    """The first line of a first prompt that says something, cut at a word: no model is asked for it."""
+    line = next((line for line in text.splitlines() if any(c.isalnum() for c in line)), text)
+    line = one_line(line.lstrip("#>*-` "), longest=120)
+    if len(line) <= LONGEST_TITLE:
+        return line
+    head, space, _rest = line[:LONGEST_TITLE].rpartition(" ")
+    return (head if space and len(head) > LONGEST_TITLE // 2 else line[: LONGEST_TITLE - 1]).rstrip(" ,.;:") + "…"
+
+
+def _chat_call(conversation: Conversation, *, model: str, question: str, before: UUID | None = None) -> Call:
+    room = max(0, LONGEST_HISTORY - len(question))
+    turns = selectors.list_turns(conversation.pk, before=before, characters=room)
+    return Call(
+        id=new_id(),
+        operation=Operation.CHAT,
+        model=model,
+        body={"messages": [*turns, {"role": "user", "content": question}]},
+        stream=True,
+        course_code=conversation.course.code if conversation.course else "",
+        via=Via.WEB,
+    )
+
+
+def _take_turn(conversation: Conversation, *, model: str) -> None:
+    """Save the conversation, which locks its row: of two tabs that ask at once the second one waits, then sees."""
+    conversation.model, conversation.updated_at = model, clock.now()
+    conversation.save()
+    if selectors.has_running_answer(conversation.pk):
+        raise AnswerRunning
+
+
+def _admit_answer(principal: Principal, call: Call, conversation: Conversation, answer_id: UUID) -> Admission:
+    admission = gate.admit(principal, call)
+    Message.objects.create(
+        pk=answer_id,
+        conversation=conversation,
+        author=Author.MODEL,
+        progress=Progress.RUNNING,
+        model=call.model,
+        call_id=call.id,
+        prompts=admission.prompts,
+        lease_until=clock.now() + LEASE,
+    )
+    return admission
+
+
+# ---- an answer as it grows --------------------------------------------------------------------------
+
+
+def save_progress(*, texts: Mapping[UUID, str]) -> set[UUID]:
+    """Keep what running answers say so far and renew their leases; returns those a person wants stopped."""
+    lease_until = clock.now() + LEASE
+    running = Message.objects.filter(progress=Progress.RUNNING)
+    with transaction.atomic():
+        for answer_id, text in texts.items():
+            running.filter(pk=answer_id).update(text=text, lease_until=lease_until)
+    return set(running.filter(pk__in=texts, wants_stop=True).values_list("pk", flat=True))
+
+
+def finish_answer(*, answer_id: UUID, text: str, progress: Progress, code: str = "") -> bool:
+    """End an answer once; what it used is read from the ledger, which has been told before. True if this call did."""
+    answer = Message.objects.filter(pk=answer_id, progress=Progress.RUNNING)
+    call_id = answer.values_list("call_id", flat=True).first()
+    changes: dict[str, Any] = {} if selectors.is_charged(call_id) else {"prompts": 0}
+    return bool(
+        answer.update(
+            text=text, progress=progress, code=code, ended_at=clock.now(), lease_until=None, wants_stop=False, **changes
+        )
+    )
+
+
+def request_stop(*, user_id: int, answer_id: UUID) -> None:
+    """Note that the person wants no more of an answer, for whichever process is writing it. Nothing if it has ended.
+
+    Raises:
+        NotFound: the answer is not the person's.
+    """
+    answer = selectors.access_answer(user_id=user_id, answer_id=answer_id)
+    Message.objects.filter(pk=answer.pk, progress=Progress.RUNNING).update(wants_stop=True)
+
+
+def end_abandoned_answers() -> int:
+    """Mark answers whose process died as failed, with the text they had; safe when several do it at once."""
+    dead = Message.objects.filter(progress=Progress.RUNNING, lease_until__lt=clock.now())
+    return sum(
+        finish_answer(answer_id=answer_id, text=text, progress=Progress.FAILED, code=Lost.code)
+        for answer_id, text in dead.values_list("pk", "text")
+    )
+
+
+# ---- conversations ----------------------------------------------------------------------------------
+
+
+def rename_conversation(*, user_id: int, conversation_id: UUID, title: str) -> Conversation:
+    """Give a conversation another title.
+
+    Raises:
+        NotFound: it is not the person's.
+        InvalidRequest: the title is empty.
+    """
+    conversation = selectors.access_conversation(user_id=user_id, conversation_id=conversation_id)
+    conversation.title = one_line(title, longest=120)
+    if not conversation.title:
+        raise InvalidRequest(_("A chat needs a title of at least one letter."), param="title")
+    conversation.save(update_fields=["title"])
+    return conversation
+
+
+def delete_conversation(*, user_id: int, conversation_id: UUID) -> Conversation:
+    """Hide a conversation from its owner; `restore_conversation` brings it back until retention removes it (D15).
+
+    Raises:
+        NotFound: it is not the person's.
+    """
+    conversation = selectors.access_conversation(user_id=user_id, conversation_id=conversation_id)
+    Message.objects.filter(conversation=conversation, progress=Progress.RUNNING).update(wants_stop=True)
+    conversation.deleted_at = clock.now()
+    conversation.save(update_fields=["deleted_at"])
+    return conversation
+
+
+def restore_conversation(*, user_id: int, conversation_id: UUID) -> Conversation:
+    """Undo `delete_conversation`.
+
+    Raises:
+        NotFound: it is not the person's, or not deleted.
+    """
+    conversation = selectors.access_conversation(
+        user_id=user_id, conversation_id=conversation_id, is_deleted=True
+    )
+    conversation.deleted_at = None
+    conversation.save(update_fields=["deleted_at"])
+    return conversation
