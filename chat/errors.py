@@ -7,14 +7,6 @@ from core.errors import DomainError, Refusal
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
 
 
-class SignedOut(Refusal):
-    """The session is over while the page is still open."""
-
-    code = "signed_out"
-    status = 401
-    message = _("You are signed out. Nothing was sent and nothing was charged; sign in again, your text is kept here.")
-
-
 class AnswerRunning(Refusal):
     """One conversation grows one answer at a time."""
 

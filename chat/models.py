@@ -116,7 +116,6 @@ class Picture(models.Model):
 
     class Meta:
         ordering = ("id",)
-        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "digest"], name="picture_once")]
         verbose_name = _("picture")
         verbose_name_plural = _("pictures")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -13,8 +13,8 @@ from chat.models import Conversation, ImageJob, Message, Picture
 from chat.types import Author, Progress, Snapshot
 from core import clock
 from core.errors import NotFound
-from quotas.models import Reservation
-from quotas.types import State
+from quotas.models import LedgerEntry, Reservation
+from quotas.types import State, Unit
 
 CONVERSATIONS_AT_ONCE = 40
 IMAGE_JOBS_AT_ONCE = 24
@@ -23,17 +23,23 @@ IMAGE_JOBS_AT_ONCE = 24
 # ---- conversations ----------------------------------------------------------------------------------
 
 
-def access_conversation(*, user_id: int, conversation_id: UUID, is_deleted: bool = False) -> Conversation:
+def access_conversation(*, user_id: int, conversation_id: UUID) -> Conversation:
     """The person's own conversation.
 
     Raises:
-        NotFound: there is none by that id, it is someone else's, or it is deleted (or, asked for, not deleted).
+        NotFound: there is none by that id, it is someone else's, or it is deleted.
     """
-    own = Conversation.objects.filter(pk=conversation_id, user_id=user_id, deleted_at__isnull=not is_deleted)
+    own = Conversation.objects.filter(pk=conversation_id, user_id=user_id, deleted_at=None)
     conversation = own.select_related("course").first()
     if conversation is None:
         raise NotFound
     return conversation
+
+
+def find_deleted_conversation(*, user_id: int, conversation_id: UUID | None) -> Conversation | None:
+    """The person's own conversation that was deleted, so that it can be brought back."""
+    deleted = Conversation.objects.exclude(deleted_at=None)
+    return deleted.filter(pk=conversation_id, user_id=user_id).first() if conversation_id else None
 
 
 def list_conversations(user_id: int, *, before: datetime | None = None) -> list[Conversation]:
@@ -65,9 +71,10 @@ def _heading(at: datetime) -> str:
     return date_format(day, "F" if day.year == today.year else "F Y")
 
 
-def list_messages(conversation_id: UUID) -> list[Message]:
-    """Every turn of a conversation, the first one first."""
-    return list(Message.objects.filter(conversation_id=conversation_id))
+def list_messages(conversation_id: UUID, *, since: UUID | None = None) -> list[Message]:
+    """The messages of a conversation, the first one first: all of them, or from one on."""
+    messages = Message.objects.filter(conversation_id=conversation_id)
+    return list(messages if since is None else messages.filter(pk__gte=since))
 
 
 def has_running_answer(conversation_id: UUID) -> bool:
@@ -154,9 +161,12 @@ def get_snapshot(answer_id: UUID) -> Snapshot:
     )
 
 
-def is_charged(call_id: UUID | None) -> bool:
-    """Whether the ledger says that the call used its prompts, and did not give them back."""
-    return Reservation.objects.filter(call_id=call_id, state__in=(State.SETTLED, State.CLOSED)).exists()
+def get_charge(call_id: UUID | None) -> int:
+    """How many prompts a call has used by now, by the ledger: 0 while they are held, and after they came back."""
+    moves = LedgerEntry.objects.filter(reservation_id=call_id, allowance__unit=Unit.PROMPTS)
+    # One call moves every allowance that covers it by the same amount.
+    used = moves.values("allowance").annotate(used=Sum("delta_used")).order_by("-used").values_list("used", flat=True)
+    return used.first() or 0
 
 
 def is_dispatched(call_id: UUID | None) -> bool:

@@ -1,4 +1,4 @@
-"""What asking for words and asking for images have in common: checked input, and all of it or nothing."""
+"""What asking for words and asking for images have in common: checked input, and one transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,23 +7,26 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.types import Principal
-from core.errors import InvalidRequest, Refusal
+from core.errors import DomainError, InvalidRequest
 from core.text import is_printable
 from courses.models import Course
 from courses.selectors import find_course_of
-from gateway import admission as gate
-from gateway.types import Call
 
 
 @contextmanager
-def all_or_nothing(principal: Principal, call: Call) -> Iterator[None]:
-    """One transaction. A refusal in it is recorded after everything, also its first record, was rolled back."""
-    try:
-        with transaction.atomic():
+def admission_first() -> Iterator[None]:
+    """One transaction in which the call is admitted first, and the rows of what was admitted are written after it.
+
+    A refusal therefore leaves nothing but its own record, which is committed before the refusal goes on.
+    """
+    refused: DomainError | None = None
+    with transaction.atomic():
+        try:
             yield
-    except Refusal as refusal:
-        gate.record_refusal(principal, call, refusal)
-        raise
+        except DomainError as error:
+            refused = error
+    if refused is not None:
+        raise refused
 
 
 def course_of(principal: Principal, code: str) -> Course | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -12,10 +11,10 @@ from accounts.types import Principal
 from chat import selectors
 from chat.errors import AnswerRunning, Lost
 from chat.models import Conversation, Message
-from chat.services.admitting import all_or_nothing, checked_text, course_of
+from chat.services.admitting import admission_first, checked_text, course_of
 from chat.types import Asked, Author, Progress
 from core import clock
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, NotFound
 from core.ids import new_id
 from core.text import one_line
 from core.types import Operation, Via
@@ -55,12 +54,15 @@ def ask(
     else:
         conversation = selectors.access_conversation(user_id=principal.user_id, conversation_id=conversation_id)
     call = _chat_call(conversation, model=model, question=text)
-    # Two ids of one millisecond are in no order of their own: the question comes first.
-    question_id, answer_id = sorted((new_id(), new_id()))
-    with all_or_nothing(principal, call):
-        _take_turn(conversation, model=model)
+    with admission_first():
+        _check_turn(conversation)
+        admission = gate.admit(principal, call)
+        conversation.model, conversation.updated_at = model, clock.now()
+        conversation.save()
+        # Two ids of one millisecond are in no order of their own: the question comes first.
+        question_id, answer_id = sorted((new_id(), new_id()))
         Message.objects.create(pk=question_id, conversation=conversation, author=Author.PERSON, text=text)
-        admission = _admit_answer(principal, call, conversation, answer_id)
+        _create_answer(answer_id, conversation, admission)
     return Asked(conversation.pk, question_id, answer_id, admission)
 
 
@@ -73,11 +75,14 @@ def ask_again(*, principal: Principal, answer_id: UUID) -> Asked:
     earlier = selectors.access_answer(user_id=principal.user_id, answer_id=answer_id)
     conversation, question = earlier.conversation, selectors.get_question(earlier)
     call = _chat_call(conversation, model=earlier.model, question=question.text, before=question.pk)
-    new_answer_id = new_id()
-    with all_or_nothing(principal, call):
-        _take_turn(conversation, model=earlier.model)
-        admission = _admit_answer(principal, call, conversation, new_answer_id)
-    return Asked(conversation.pk, None, new_answer_id, admission)
+    answer_id = new_id()
+    with admission_first():
+        _check_turn(conversation)
+        admission = gate.admit(principal, call)
+        conversation.updated_at = clock.now()
+        conversation.save(update_fields=["updated_at"])
+        _create_answer(answer_id, conversation, admission)
+    return Asked(conversation.pk, None, answer_id, admission)
 
 
 def title_of(text: str) -> str:
@@ -104,27 +109,24 @@ def _chat_call(conversation: Conversation, *, model: str, question: str, before:
     )
 
 
-def _take_turn(conversation: Conversation, *, model: str) -> None:
-    """Save the conversation, which locks its row: of two tabs that ask at once the second one waits, then sees."""
-    conversation.model, conversation.updated_at = model, clock.now()
-    conversation.save()
+def _check_turn(conversation: Conversation) -> None:
+    """Of two tabs that ask in one conversation at once, the second waits for the first one's row, then sees it."""
+    Conversation.objects.select_for_update().filter(pk=conversation.pk).exists()
     if selectors.has_running_answer(conversation.pk):
         raise AnswerRunning
 
 
-def _admit_answer(principal: Principal, call: Call, conversation: Conversation, answer_id: UUID) -> Admission:
-    admission = gate.admit(principal, call)
+def _create_answer(answer_id: UUID, conversation: Conversation, admission: Admission) -> None:
     Message.objects.create(
         pk=answer_id,
         conversation=conversation,
         author=Author.MODEL,
         progress=Progress.RUNNING,
-        model=call.model,
-        call_id=call.id,
+        model=admission.call.model,
+        call_id=admission.call.id,
         prompts=admission.prompts,
         lease_until=clock.now() + LEASE,
     )
-    return admission
 
 
 # ---- an answer as it grows --------------------------------------------------------------------------
@@ -143,11 +145,10 @@ def save_progress(*, texts: Mapping[UUID, str]) -> set[UUID]:
 def finish_answer(*, answer_id: UUID, text: str, progress: Progress, code: str = "") -> bool:
     """End an answer once; what it used is read from the ledger, which has been told before. True if this call did."""
     answer = Message.objects.filter(pk=answer_id, progress=Progress.RUNNING)
-    call_id = answer.values_list("call_id", flat=True).first()
-    changes: dict[str, Any] = {} if selectors.is_charged(call_id) else {"prompts": 0}
+    prompts = selectors.get_charge(answer.values_list("call_id", flat=True).first())
     return bool(
         answer.update(
-            text=text, progress=progress, code=code, ended_at=clock.now(), lease_until=None, wants_stop=False, **changes
+            text=text, progress=progress, code=code, prompts=prompts, ended_at=clock.now(), lease_until=None
         )
     )
 
@@ -208,9 +209,9 @@ def restore_conversation(*, user_id: int, conversation_id: UUID) -> Conversation
     Raises:
         NotFound: it is not the person's, or not deleted.
     """
-    conversation = selectors.access_conversation(
-        user_id=user_id, conversation_id=conversation_id, is_deleted=True
-    )
+    conversation = selectors.find_deleted_conversation(user_id=user_id, conversation_id=conversation_id)
+    if conversation is None:
+        raise NotFound
     conversation.deleted_at = None
     conversation.save(update_fields=["deleted_at"])
     return conversation

@@ -21,7 +21,7 @@ from chat import selectors
 from chat.errors import Lost
 from chat.models import ImageJob, Picture
 from chat.pictures import Canvas
-from chat.services.admitting import all_or_nothing, checked_text, course_of
+from chat.services.admitting import admission_first, checked_text, course_of
 from chat.types import ImageSize, Progress
 from core import clock
 from core.errors import DomainError, InvalidRequest
@@ -30,7 +30,7 @@ from core.types import Operation, Via
 from gateway import admission as gate
 from gateway.selectors import find_target
 from gateway.types import Admission, Call
-from quotas import services as ledger
+from quotas.services import renew
 
 # A worker that draws says so every few seconds; silent for this long means dead.
 LEASE = timedelta(seconds=20)
@@ -67,7 +67,7 @@ def make_images(
         user_id=principal.user_id, course=course, prompt=prompt, model=model, size=size, count=count, call_id=new_id()
     )
     call = _call_of(job)
-    with all_or_nothing(principal, call):
+    with admission_first():
         job.prompts = gate.admit(principal, call).prompts
         job.save(force_insert=True)
     return job
@@ -105,40 +105,23 @@ def finish_image_job(*, job_id: UUID, canvases: Sequence[Canvas], is_placeholder
     """Store the pictures of a job under their content's hash, and end it."""
     names = [_stored(canvas) for canvas in canvases]
     with transaction.atomic():
-        if not _end(job_id, Progress.COMPLETE):
-            return
-        for canvas, name in zip(canvases, names, strict=True):
-            Picture.objects.get_or_create(
-                job_id=job_id,
-                digest=canvas.digest,
-                defaults={
-                    "file": name,
-                    "width": canvas.width,
-                    "height": canvas.height,
-                    "is_placeholder": is_placeholder,
-                },
+        if _end(job_id, Progress.COMPLETE):
+            Picture.objects.bulk_create(
+                Picture(
+                    job_id=job_id,
+                    file=name,
+                    digest=canvas.digest,
+                    width=canvas.width,
+                    height=canvas.height,
+                    is_placeholder=is_placeholder,
+                )
+                for canvas, name in zip(canvases, names, strict=True)
             )
 
 
 def fail_image_job(*, job_id: UUID, code: str) -> None:
-    """End a job that gave nothing, and give back what it still holds."""
-    with transaction.atomic():
-        if _end(job_id, Progress.FAILED, code):
-            call_id = ImageJob.objects.values_list("call_id", flat=True).get(pk=job_id)
-            if call_id:
-                ledger.release(call_id=call_id)
-            ImageJob.objects.filter(pk=job_id).update(prompts=0)
-
-
-def delete_image_job(*, user_id: int, job_id: UUID) -> None:
-    """Hide a job and its pictures from the gallery.
-
-    Raises:
-        NotFound: it is not the person's.
-    """
-    job = selectors.access_image_job(user_id=user_id, job_id=job_id)
-    job.deleted_at = clock.now()
-    job.save(update_fields=["deleted_at"])
+    """End a job that gave nothing. What it may still hold is given back when its lease runs out."""
+    _end(job_id, Progress.FAILED, code)
 
 
 def tend_image_jobs() -> list[UUID]:
@@ -150,7 +133,7 @@ def tend_image_jobs() -> list[UUID]:
     for job_id in ImageJob.objects.filter(_OPEN & _hopeless(now)).values_list("pk", flat=True):
         fail_image_job(job_id=job_id, code=Lost.code)
     open_jobs = ImageJob.objects.filter(_OPEN)
-    ledger.renew(call_ids=[call_id for call_id in open_jobs.values_list("call_id", flat=True) if call_id])
+    renew(call_ids=[call_id for call_id in open_jobs.values_list("call_id", flat=True) if call_id])
     return list(open_jobs.filter(_claimable(now)).values_list("pk", flat=True))
 
 
@@ -167,11 +150,9 @@ def _hopeless(now: datetime) -> Q:
 
 
 def _end(job_id: UUID, progress: Progress, code: str = "") -> bool:
-    return bool(
-        ImageJob.objects.filter(_OPEN, pk=job_id).update(
-            progress=progress, code=code, ended_at=clock.now(), lease_until=None
-        )
-    )
+    job = ImageJob.objects.filter(_OPEN, pk=job_id)
+    prompts = selectors.get_charge(job.values_list("call_id", flat=True).first())
+    return bool(job.update(progress=progress, code=code, prompts=prompts, ended_at=clock.now(), lease_until=None))
 
 
 def _call_of(job: ImageJob) -> Call:
@@ -192,6 +173,7 @@ def _admission_of(job: ImageJob) -> Admission:
         principal=principal,
         call=_call_of(job),
         target=find_target(principal, job.model, Operation.IMAGE),
+        course_id=job.course_id,
         prompts=job.prompts,
         standings=(),
         admitted_at=job.created_at,

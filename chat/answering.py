@@ -1,0 +1,141 @@
+"""Answers while they are being written: one task per answer in the process that admitted it, any number of followers.
+
+An answer outlives its page (docs/decisions/0040): nothing here depends on a browser staying. Followers in this
+process are woken at once; in another one they read the row, which is written about once a second.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from django.db import DatabaseError
+
+from chat import selectors, services
+from chat.errors import Lost
+from chat.types import Asked, Progress, Snapshot
+from core.errors import DomainError
+from core.threads import hop
+from gateway.relay import open_reply
+
+SAVE_EVERY = 1.0  # seconds between two writes of the running answers
+POLL_EVERY = 0.5  # seconds between two looks at the row of an answer that another process writes
+LOOK_EVERY = 5.0  # seconds a follower waits for a word before it looks whether all is well
+
+_log = logging.getLogger(__name__)
+
+
+class _Running:
+    """One answer being written here: its text so far, and a bell for those who follow it."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.text = ""
+        self.is_ending = False
+        self.reply = open_reply(asked.admission)
+        self.changed = asyncio.Event()
+        self.task = asyncio.create_task(self._write(), name=f"answer {asked.answer_id}")
+
+    async def _write(self) -> None:
+        progress, code = Progress.FAILED, Lost.code
+        try:
+            async with self.reply as reply:
+                async for chunk in reply:
+                    if chunk.text:
+                        self.text += chunk.text
+                        self._ring()
+            progress, code = (Progress.STOPPED if self.reply.is_stopped else Progress.COMPLETE), ""
+        except DomainError as error:
+            code = error.code
+        finally:
+            self.is_ending = True
+            await self._end(progress, code)
+
+    async def _end(self, progress: Progress, code: str) -> None:
+        answer_id = self.asked.answer_id
+        try:
+            await hop(services.finish_answer, answer_id=answer_id, text=self.text, progress=progress, code=code)
+        finally:
+            del _running[answer_id]
+            self._ring()
+
+    def _ring(self) -> None:
+        bell, self.changed = self.changed, asyncio.Event()
+        bell.set()
+
+
+_running: dict[UUID, _Running] = {}
+_keeper: asyncio.Task[None] | None = None
+
+
+def start(asked: Asked) -> None:
+    """Begin to write an answer; call it on the event loop that serves pages."""
+    global _keeper  # noqa: PLW0603  one keeper per process, like the table of running answers it keeps
+    _running[asked.answer_id] = _Running(asked)
+    if _keeper is None or _keeper.done():
+        _keeper = asyncio.create_task(_keep(), name="keeper of running answers")
+
+
+def stop(answer_id: UUID) -> None:
+    """Stop an answer if it is written here; in another process its keeper sees the row's `wants_stop`."""
+    if running := _running.get(answer_id):
+        running.reply.stop()
+
+
+async def follow(answer_id: UUID) -> AsyncIterator[Snapshot]:
+    """How far the answer has come: now, whenever it grows, at least every few seconds; lastly its end.
+
+    No database connection is held between two snapshots.
+
+    Raises:
+        NotFound: the answer is gone.
+    """
+    while True:
+        if running := _running.get(answer_id):
+            changed, snapshot = running.changed, Snapshot(running.text, Progress.RUNNING, running.asked.admission.prompts)
+            yield snapshot
+            await _wait(changed, LOOK_EVERY)
+            continue
+        snapshot = await hop(selectors.get_snapshot, answer_id)
+        if snapshot.is_abandoned:
+            await hop(services.end_abandoned_answers)
+            continue
+        yield snapshot
+        if snapshot.progress != Progress.RUNNING:
+            return
+        await asyncio.sleep(POLL_EVERY)
+
+
+async def shutdown(*, patience: float) -> None:
+    """Let running answers finish for `patience` seconds, then end the rest with the text they have."""
+    tasks = [running.task for running in _running.values()]
+    if not tasks:
+        return
+    _done, unfinished = await asyncio.wait(tasks, timeout=patience)
+    for task in unfinished:
+        task.cancel()
+    if unfinished:
+        await asyncio.wait(unfinished)
+
+
+async def _keep() -> None:
+    """Once a second, as long as anything is running: save, renew leases, obey a stop pressed elsewhere."""
+    while _running:
+        await asyncio.sleep(SAVE_EVERY)
+        texts = {answer_id: running.text for answer_id, running in _running.items() if not running.is_ending}
+        if not texts:
+            continue
+        try:
+            unwanted = await hop(services.save_progress, texts=texts)
+        except DatabaseError as error:
+            _log.warning("answers not saved, trying again: %s", type(error).__name__)
+            continue
+        for answer_id in unwanted:
+            stop(answer_id)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,70 @@
+"""The shape of what the pages send: forms and JSON alike."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chat.types import ImageSize
+from core.errors import InvalidRequest
+
+
+class AskForm(forms.Form):
+    """A question, in a conversation or as the first of a new one."""
+
+    conversation = forms.UUIDField(required=False)
+    model = forms.CharField(max_length=120, error_messages={"required": gettext_lazy("Choose a model.")})
+    course = forms.CharField(max_length=32, required=False)
+    text = forms.CharField(required=False, strip=False)
+
+
+class ImageForm(forms.Form):
+    """A wish for images."""
+
+    model = forms.CharField(max_length=120, error_messages={"required": gettext_lazy("Choose a model.")})
+    course = forms.CharField(max_length=32, required=False)
+    prompt = forms.CharField(required=False, strip=False)
+    size = forms.CharField(max_length=16, initial=ImageSize.SQUARE)
+    count = forms.IntegerField()
+
+
+class TitleForm(forms.Form):
+    """Another title for a conversation."""
+
+    title = forms.CharField(max_length=400, required=False)
+
+
+def cleaned(form: type[forms.Form], request: HttpRequest) -> dict[str, Any]:
+    """What the request sends, cleaned by the form.
+
+    Raises:
+        InvalidRequest: it cannot be read, or a field is wrong; `param` names the first such field.
+    """
+    bound = form(_sent(request))
+    for name, problems in bound.errors.items():
+        raise InvalidRequest(f"{name}: {problems[0]}", param=name)
+    return bound.cleaned_data
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a script asks, rather than a form without one."""
+    return request.content_type == "application/json" or not request.accepts("text/html")
+
+
+def _sent(request: HttpRequest) -> Mapping[str, Any]:
+    if request.content_type != "application/json":
+        return request.POST
+    try:
+        body = json.loads(request.body)
+    except RequestDataTooBig as error:
+        raise InvalidRequest(_("This is too much at once. Send it in parts; nothing was charged.")) from error
+    except ValueError as error:
+        raise InvalidRequest(_("The request is not valid JSON.")) from error
+    if not isinstance(body, dict):
+        raise InvalidRequest(_("The request must be a JSON object."))
+    return body

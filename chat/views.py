@@ -1,0 +1,294 @@
+"""The chat and image pages, and the doors their scripts knock at.
+
+A view that only waits for bytes is asynchronous and touches the database in hops; all others are synchronous.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.http import content_disposition_header
+from django.utils.text import get_valid_filename
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from accounts.authentication import principal_of, role_required
+from accounts.types import Principal
+from chat import answering, events, pages, selectors, services, tasks
+from chat.forms import AskForm, ImageForm, TitleForm, cleaned, wants_json
+from chat.types import Asked
+from core.errors import DomainError, InvalidRequest
+from core.threads import hop
+
+SECONDS_A_YEAR = 365 * 24 * 3600
+
+
+# ---- chat -------------------------------------------------------------------------------------------
+
+
+@require_safe
+@role_required()
+def chat(request: HttpRequest, conversation_id: UUID | None = None) -> HttpResponse:
+    """The chat page: a conversation, or an empty one."""
+    context = pages.chat_context(
+        principal_of(request.user),
+        conversation_id=conversation_id,
+        before=_moment(request.GET.get("before", "")),
+        deleted_id=_id(request.GET.get("deleted", "")),
+    )
+    return render(request, "chat/chat.html", context)
+
+
+@require_safe
+@role_required()
+def talks(request: HttpRequest) -> HttpResponse:
+    """The list of conversations alone."""
+    context = pages.talks_context(
+        principal_of(request.user),
+        current=_id(request.GET.get("current", "")),
+        before=_moment(request.GET.get("before", "")),
+    )
+    return render(request, "chat/_talks.html", context)
+
+
+@require_POST
+async def ask(request: HttpRequest) -> HttpResponse:
+    """Take a question: 201 with where to follow the answer; without a script, back to the page."""
+    try:
+        asked = await hop(_ask, request)
+    except DomainError as refusal:
+        if wants_json(request):
+            raise
+        return await hop(_chat_refused, request, refusal)
+    answering.start(asked)
+    if wants_json(request):
+        return JsonResponse(await hop(_asked, request, asked), status=201)
+    return HttpResponseRedirect(reverse("conversation", args=[asked.conversation_id]))
+
+
+@require_POST
+async def answer_again(request: HttpRequest, answer_id: UUID) -> HttpResponse:
+    """Answer the same question once more, below."""
+    asked = await hop(_ask_again, request, answer_id)
+    answering.start(asked)
+    if wants_json(request):
+        return JsonResponse(await hop(_asked, request, asked), status=201)
+    return HttpResponseRedirect(reverse("conversation", args=[asked.conversation_id]))
+
+
+@require_GET
+async def answer_events(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
+    """Follow an answer from where the reader is (`Last-Event-ID`, or `after`); holds no database connection."""
+    after = _position(request.headers.get("Last-Event-ID") or request.GET.get("after", ""))
+    ending = await hop(_ending, request, answer_id)
+    return StreamingHttpResponse(
+        events.events_of(answer_id, after=after, ending=ending),
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@require_POST
+async def stop_answer(request: HttpRequest, answer_id: UUID) -> HttpResponse:
+    """Stop an answer, wherever it is written; what it said so far stays, and so does its price."""
+    await hop(_request_stop, request, answer_id)
+    answering.stop(answer_id)
+    return HttpResponse(status=204)
+
+
+@require_POST
+@role_required()
+def rename(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+    """Give a conversation another title."""
+    services.rename_conversation(
+        user_id=principal_of(request.user).user_id,
+        conversation_id=conversation_id,
+        title=cleaned(TitleForm, request)["title"],
+    )
+    return redirect("conversation", conversation_id)
+
+
+@require_POST
+@role_required()
+def delete(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+    """Delete a conversation; the page that follows offers to undo it."""
+    services.delete_conversation(user_id=principal_of(request.user).user_id, conversation_id=conversation_id)
+    return redirect(f"{reverse('chat')}?deleted={conversation_id}")
+
+
+@require_POST
+@role_required()
+def restore(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+    """Undo a deletion."""
+    services.restore_conversation(user_id=principal_of(request.user).user_id, conversation_id=conversation_id)
+    return redirect("conversation", conversation_id)
+
+
+# ---- images -----------------------------------------------------------------------------------------
+
+
+@require_safe
+@role_required()
+def images(request: HttpRequest) -> HttpResponse:
+    """The image page: the form and the gallery."""
+    before = _id(request.GET.get("before", ""))
+    return render(request, "chat/images.html", pages.images_context(principal_of(request.user), before=before))
+
+
+@require_POST
+@role_required()
+def make_images(request: HttpRequest) -> HttpResponse:
+    """Take a wish for images: 201 with its tile; without a script, back to the page."""
+    principal = principal_of(request.user)
+    try:
+        wish = cleaned(ImageForm, request)
+        job = services.make_images(principal=principal, course_code=wish.pop("course"), **wish)
+    except DomainError as refusal:
+        if wants_json(request):
+            raise
+        draft = request.POST.get("prompt", "")
+        context = pages.images_context(principal, draft=draft, refusal=refusal)
+        return render(request, "chat/images.html", context, status=refusal.status)
+    tasks.wake_image_worker()
+    if wants_json(request):
+        made = {"job": str(job.pk), "url": reverse("image-job", args=[job.pk]), "left": pages.find_left(principal)}
+        return JsonResponse(made, status=201)
+    return redirect("images")
+
+
+@require_safe
+@role_required()
+def image_job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """The tile of one job, as it stands now."""
+    principal = principal_of(request.user)
+    job = selectors.access_image_job(user_id=principal.user_id, job_id=job_id)
+    context = {"tile": pages.tile_context(job), "left": pages.find_left(principal)}
+    return render(request, "chat/_tile.html", context)
+
+
+@require_safe
+@role_required()
+def picture(request: HttpRequest, picture_id: UUID) -> HttpResponse:
+    """The bytes of one picture, for its owner alone; with `?download`, as a file."""
+    found = selectors.access_picture(user_id=principal_of(request.user).user_id, picture_id=picture_id)
+    with found.file.open() as file:
+        response = HttpResponse(file.read(), content_type="image/png")
+    name = f"{get_valid_filename(found.job.prompt[:40].strip(' .') or 'image')}.png"
+    response.headers.update(
+        {
+            "Content-Disposition": content_disposition_header("download" in request.GET, name) or "",
+            # The bytes under this address never change, but only this person's browser may keep them.
+            "Cache-Control": f"private, max-age={SECONDS_A_YEAR}, immutable",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+        }
+    )
+    return response
+
+
+# ---- what a view asks of the database in one hop ----------------------------------------------------
+
+
+def _ask(request: HttpRequest) -> Asked:
+    principal = principal_of(request.user)
+    asked = cleaned(AskForm, request)
+    return services.ask(
+        principal=principal,
+        text=asked["text"],
+        model=asked["model"],
+        conversation_id=asked["conversation"],
+        course_code=asked["course"],
+    )
+
+
+def _ask_again(request: HttpRequest, answer_id: UUID) -> Asked:
+    return services.ask_again(principal=principal_of(request.user), answer_id=answer_id)
+
+
+def _asked(request: HttpRequest, asked: Asked) -> dict[str, Any]:
+    """What the page needs to go on: the new messages, and around them what the first question of a chat changes."""
+    principal = asked.admission.principal
+    turns = pages.list_turns(asked.conversation_id, since=asked.question_id or asked.answer_id)
+    context = {
+        **pages.chat_context(principal, conversation_id=asked.conversation_id),
+        "csrf_token": get_token(request),
+    }
+    return {
+        "conversation": str(asked.conversation_id),
+        "question": str(asked.question_id) if asked.question_id else None,
+        "answer": str(asked.answer_id),
+        "follow": reverse("chat-answer-events", args=[asked.answer_id]),
+        "url": reverse("conversation", args=[asked.conversation_id]),
+        "left": context["left"],
+        "html": pages.render_turns(turns),
+        **{part: render_to_string(f"chat/_{part}.html", context, request) for part in ("heading", "rule", "talks")},
+    }
+
+
+def _chat_refused(request: HttpRequest, refusal: DomainError) -> HttpResponse:
+    context = pages.chat_context(
+        principal_of(request.user),
+        conversation_id=_id(request.POST.get("conversation", "")),
+        draft=request.POST.get("text", ""),
+        refusal=refusal,
+    )
+    return render(request, "chat/chat.html", context, status=refusal.status)
+
+
+def _ending(request: HttpRequest, answer_id: UUID) -> Callable[[], dict[str, Any]]:
+    """Check that the answer is the person's, and prepare what its last event will tell, in the person's language."""
+    principal = principal_of(request.user)
+    selectors.access_answer(user_id=principal.user_id, answer_id=answer_id)
+    return partial(_ended, principal, answer_id, get_language() or "en")
+
+
+def _ended(principal: Principal, answer_id: UUID, language: str) -> dict[str, Any]:
+    with override(language):
+        turn = pages.get_turn(principal, answer_id)
+        return {
+            "progress": turn.message.progress,
+            "prompts": turn.message.prompts,
+            "left": pages.find_left(principal),
+            "code": turn.message.code,
+            "message": turn.failure,
+            "html": pages.render_turns([turn]),
+        }
+
+
+def _request_stop(request: HttpRequest, answer_id: UUID) -> None:
+    services.request_stop(user_id=principal_of(request.user).user_id, answer_id=answer_id)
+
+
+# ---- addresses with a query -------------------------------------------------------------------------
+
+
+def _position(value: str) -> int:
+    if not value:
+        return 0
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise InvalidRequest(_("after must be a number of characters."), param="after")
+    return int(value)
+
+
+def _id(value: str) -> UUID | None:
+    try:
+        return UUID(value) if value else None
+    except ValueError as error:
+        raise InvalidRequest(_("The address is not complete. Go back and follow the link again.")) from error
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        moment = parse_datetime(value) if value else None
+    except ValueError as error:
+        raise InvalidRequest(_("The address is not complete. Go back and follow the link again.")) from error
+    return moment if moment is None or moment.tzinfo else None

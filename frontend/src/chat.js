@@ -1,0 +1,211 @@
+// The chat page: sends questions, follows answers, keeps drafts. Markup comes from the server; this only places it.
+
+import { data, Draft, find, hideRefusal, Refused, say, send, sendOnEnter, showChoices, showCost, showLeft, showRefusal, words } from "./shared/page.js";
+import { Markdown } from "./shared/markdown.js";
+import { follow, Gone } from "./shared/stream.js";
+
+const page = find("main.chat");
+const form = find("#composer");
+const box = find("#prompt");
+const transcript = find(".transcript");
+const draft = new Draft(box, data.conversation ?? "new");
+let following = null; // { article, stop } of the answer that is being written
+
+const texts = new WeakMap(); // the Markdown of each shown answer, for copying
+
+for (const article of page.querySelectorAll("article[data-from=model]")) show(article);
+sendOnEnter(box);
+showChoices(page);
+if (matchMedia("(pointer: fine)").matches) box.focus();
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (following || !box.value.trim()) return box.focus();
+  const fields = Object.fromEntries(new FormData(form));
+  await ask(data.ask, { ...fields, conversation: data.conversation, text: box.value }, () => draft.clear());
+  box.focus();
+});
+
+page.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-again]")) return;
+  event.preventDefault();
+  if (!following) ask(event.target.action, {}, () => {});
+});
+
+page.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (button) ACTS[button.dataset.act]?.(button);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+  if (following && !find(":popover-open")) stop();
+});
+
+page.addEventListener("change", ({ target }) => {
+  if (target.name === "model") showCost(target.dataset.weight);
+});
+
+transcript.addEventListener("scroll", () => {
+  find("[data-act=latest]").hidden = transcript.scrollTop > -200; // column-reverse: 0 is the end, upwards is negative
+}, { passive: true });
+
+const ACTS = {
+  stop,
+  latest: () => transcript.scrollTo({ top: 0, behavior: "smooth" }),
+  start: (button) => {
+    box.value = button.dataset.text;
+    draft.keep();
+    box.focus();
+  },
+  wrap: (button) => button.closest("figure").querySelector("pre").toggleAttribute("data-wrap"),
+  "copy-code": (button) => copied(button, copyText(button.closest("figure").querySelector("code").textContent)),
+  copy: (button) => {
+    const article = button.closest("article");
+    copied(button, copyBoth(texts.get(article) ?? "", find(".prose", article).innerHTML));
+  },
+};
+
+async function ask(url, body, sent) {
+  form.ariaBusy = "true";
+  hideRefusal();
+  let asked;
+  try {
+    asked = await send(url, body);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return showRefusal(error);
+  } finally {
+    form.ariaBusy = null;
+  }
+  sent();
+  place(asked);
+}
+
+// What the server made of the question: new messages, and for the first one of a chat its heading, rule and list.
+function place(asked) {
+  if (!data.conversation) {
+    data.conversation = asked.conversation;
+    draft.place = asked.conversation;
+    history.replaceState(null, "", asked.url);
+    find("#start")?.remove();
+    find(".thread").hidden = false;
+    swap("#heading", asked.heading);
+    swap("#rule", asked.rule);
+    const title = find("#heading h1").textContent;
+    document.title = document.title.replace(/^[^·]+/, `${title} `);
+  }
+  swap("#talks", asked.talks);
+  showLeft(asked.left);
+  const fresh = parse(asked.html);
+  const articles = [...fresh.children];
+  find(".thread").append(fresh);
+  transcript.scrollTo({ top: 0 });
+  for (const article of articles) if (article.dataset.from === "model") show(article);
+}
+
+function show(article) {
+  const prose = find("[data-markdown]", article);
+  const text = prose.dataset.text ?? prose.textContent;
+  texts.set(article, text);
+  if (article.dataset.follow) watch(article, prose, text);
+  else if (text) new Markdown(settled(prose), words).show(text);
+}
+
+// From the server's plain text to our own rendering.
+function settled(prose) {
+  prose.classList.remove("plain");
+  return prose;
+}
+
+async function watch(article, prose, text) {
+  const stopping = new AbortController();
+  following = { article, url: article.dataset.stop };
+  showAnswering(true);
+  say(words.answering);
+  const markdown = new Markdown(settled(prose), words);
+  if (text) markdown.show(text);
+  let frame = 0;
+  const told = {
+    text: (piece) => {
+      text += piece;
+      frame ||= requestAnimationFrame(() => ((frame = 0), markdown.show(text)));
+    },
+    waiting: (isAway) => say(isAway ? words.waiting : words.answering),
+  };
+  try {
+    const last = await follow(article.dataset.follow, article.dataset.at, told, stopping.signal);
+    cancelAnimationFrame(frame);
+    if (text) markdown.finish(text);
+    end(article, prose, text, last.data);
+  } catch (error) {
+    if (!(error instanceof Gone)) throw error;
+    cancelAnimationFrame(frame);
+    location.reload(); // signed out or deleted elsewhere: the server's page says which
+  } finally {
+    following = null;
+    showAnswering(false);
+  }
+}
+
+// The answer as the server shows it at its end, around the words that stand there already.
+function end(article, prose, text, last) {
+  const final = parse(last.html).firstElementChild;
+  const slot = find("[data-markdown]", final);
+  if (text) slot.replaceWith(prose);
+  article.replaceWith(final);
+  texts.set(final, text);
+  showLeft(last.left);
+  say(last.progress === "failed" ? words.failed : last.progress === "stopped" ? words.stopped : words.ready);
+}
+
+// Stop takes the place of Send.
+function showAnswering(isAnswering) {
+  find("[data-act=stop]").hidden = !isAnswering;
+  find("#send").hidden = isAnswering;
+}
+
+async function stop() {
+  if (!following) return;
+  find("[data-act=stop]").disabled = true;
+  try {
+    await send(following.url);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    showRefusal(error);
+  } finally {
+    find("[data-act=stop]").disabled = false;
+    box.focus();
+  }
+}
+
+// Markdown for editors, HTML for word processors: one press serves both.
+async function copyBoth(markdown, html) {
+  if (!window.ClipboardItem) return copyText(markdown);
+  const item = new ClipboardItem({
+    "text/plain": new Blob([markdown], { type: "text/plain" }),
+    "text/html": new Blob([html], { type: "text/html" }),
+  });
+  await navigator.clipboard.write([item]);
+}
+
+const copyText = (text) => navigator.clipboard.writeText(text);
+
+async function copied(button, copying) {
+  await copying;
+  const label = find("[data-label]", button) ?? button;
+  const before = label.textContent;
+  label.textContent = words.copied;
+  setTimeout(() => (label.textContent = before), 1500);
+}
+
+// Markup of our own server, never of a model: a model's words reach the page only through Markdown.
+function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content;
+}
+
+function swap(selector, html) {
+  find(selector)?.replaceWith(parse(html));
+}

@@ -1,0 +1,117 @@
+// What the pages that spend prompts share: the data the server gave them, sending, refusals in words, drafts, the price.
+
+export const data = JSON.parse(document.getElementById("page-data").textContent);
+export const words = data.words;
+
+export const find = (selector, within = document) => within.querySelector(selector);
+
+export class Refused extends Error {
+  constructor({ code = "", message }) {
+    super(message);
+    this.code = code;
+  }
+}
+
+// POSTs JSON and returns what came back; throws Refused with the server's own sentence.
+export async function send(url, body = {}) {
+  let response;
+  try {
+    response = await fetch(url, {
+      method: "POST",
+      headers: {
+        Accept: "application/json",
+        "Content-Type": "application/json",
+        "X-CSRFToken": find("[name=csrfmiddlewaretoken]").value,
+      },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new Refused({ message: words.offline });
+  }
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+  const answer = isJson ? await response.json() : {};
+  if (response.ok) return answer;
+  throw new Refused(answer.error ?? { message: words.broken });
+}
+
+// Puts a refusal where the hand is; the text that was not sent stays in its box.
+export function showRefusal({ code, message }) {
+  const known = data.notices[code] ?? data.notices[""];
+  const notice = find("#notice-template").content.firstElementChild.cloneNode(true);
+  find("[data-slot=title]", notice).textContent = known.title;
+  find("[data-slot=text]", notice).textContent = `${message} ${words.kept}`;
+  const way = find("[data-slot=action]", notice);
+  if (known.action) {
+    way.textContent = known.action;
+    way.href = code === "sign_in_required" ? `${known.href}?next=${encodeURIComponent(location.pathname)}` : known.href;
+    way.hidden = false;
+  }
+  hideRefusal();
+  find("#notices").append(notice);
+}
+
+export const hideRefusal = () => find("#notices").replaceChildren();
+
+// What a screen reader is told: once at the start and once at the end, never token by token.
+export function say(text) {
+  find("#status").textContent = text;
+}
+
+// The meter listens to this; the price beside the button is told here.
+export function showLeft(left) {
+  const shown = find("#composer [data-left]");
+  if (shown && Number.isInteger(Number.parseInt(left, 10))) shown.textContent = left;
+  document.body.dispatchEvent(new CustomEvent("quota-changed", { bubbles: true }));
+}
+
+export function showCost(prompts) {
+  find("[data-cost]").textContent = prompts;
+}
+
+// A draft per person and place; it outlives reloads, refusals and signing in again.
+export class Draft {
+  #box;
+  #key;
+
+  constructor(box, place) {
+    this.#box = box;
+    this.place = place;
+    if (!box.value) box.value = localStorage.getItem(this.#key) ?? "";
+    box.addEventListener("input", () => this.keep());
+  }
+
+  set place(place) {
+    this.#key = `draft:${data.user}:${place}`;
+  }
+
+  keep() {
+    if (this.#box.value) localStorage.setItem(this.#key, this.#box.value);
+    else localStorage.removeItem(this.#key);
+  }
+
+  clear() {
+    this.#box.value = "";
+    this.keep();
+  }
+}
+
+// Enter sends and Shift+Enter makes a line; never while an input method is composing (229: Safari's last key of it).
+export function sendOnEnter(box) {
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    event.preventDefault();
+    box.form.requestSubmit();
+  });
+}
+
+// Shows a choice of a menu on the chip that opens it.
+export function showChoices(root) {
+  root.addEventListener("change", ({ target }) => {
+    const menu = target.closest?.("[popover]");
+    if (!menu || target.type !== "radio") return;
+    const chip = find(`[popovertarget="${menu.id}"] [data-choice]`);
+    if (chip) chip.textContent = target.dataset.label;
+    if (menu.dataset.note) document.getElementById(menu.dataset.note).textContent = target.dataset.note;
+    menu.hidePopover();
+  });
+}
