@@ -92,7 +92,10 @@ async def follow(answer_id: UUID) -> AsyncIterator[Snapshot]:
     """
     while True:
         if running := _running.get(answer_id):
-            changed, snapshot = running.changed, Snapshot(running.text, Progress.RUNNING, running.asked.admission.prompts)
+            changed, snapshot = (
+                running.changed,
+                Snapshot(running.text, Progress.RUNNING, running.asked.admission.prompts),
+            )
             yield snapshot
             await _wait(changed, LOOK_EVERY)
             continue

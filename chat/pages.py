@@ -1,6 +1,6 @@
 """What the chat and image pages show: the contexts of their templates, put together from the rooms below."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,6 @@ from chat.types import Author, ImageSize, Progress
 from core import clock
 from core.errors import DomainError
 from core.types import Operation
-from courses.models import Course
 from courses.selectors import list_courses_of
 from gateway.models import Model
 from gateway.selectors import list_models_for
@@ -127,7 +126,7 @@ def composer_context(principal: Principal, conversation: Conversation | None) ->
         "conversation": conversation,
         "models": models,
         "chosen": _chosen(models, conversation.model if conversation else ""),
-        "courses": [] if conversation else list(_courses(principal)),
+        "courses": [] if conversation else list_courses_of(principal.user_id),
         "left": find_left(principal),
     }
 
@@ -157,7 +156,7 @@ def images_context(
         **gallery_context(principal, before=before),
         "models": models,
         "chosen": _chosen(models, ""),
-        "courses": list(_courses(principal)),
+        "courses": list_courses_of(principal.user_id),
         "sizes": ImageSize.choices,
         "counts": range(1, MOST_IMAGES + 1),
         "left": find_left(principal),
@@ -212,10 +211,6 @@ def _find_deleted(principal: Principal, deleted_id: UUID | None) -> Conversation
 
 def _chosen(models: Sequence[Model], name: str) -> Model | None:
     return next((model for model in models if model.name == name), models[0] if models else None)
-
-
-def _courses(principal: Principal) -> Iterable[Course]:
-    return list_courses_of(principal.user_id)
 
 
 def _notice_of(refusal: DomainError) -> Notice:

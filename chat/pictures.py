@@ -44,7 +44,12 @@ def repaint(encoded: str, *, is_placeholder: bool) -> Canvas:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return _repaint(base64.b64decode(encoded, validate=True), is_placeholder=is_placeholder)
-    except (binascii.Error, UnidentifiedImageError, Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+    except (
+        binascii.Error,
+        UnidentifiedImageError,
+        Image.DecompressionBombWarning,
+        Image.DecompressionBombError,
+    ) as error:
         raise NotAPicture("not decodable") from error
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files of the three formats
         raise NotAPicture("damaged") from error

@@ -161,7 +161,7 @@ def get_snapshot(answer_id: UUID) -> Snapshot:
     )
 
 
-def get_charge(call_id: UUID | None) -> int:
+def get_charge(call_id: UUID) -> int:
     """How many prompts a call has used by now, by the ledger: 0 while they are held, and after they came back."""
     moves = LedgerEntry.objects.filter(reservation_id=call_id, allowance__unit=Unit.PROMPTS)
     # One call moves every allowance that covers it by the same amount.
@@ -169,7 +169,7 @@ def get_charge(call_id: UUID | None) -> int:
     return used.first() or 0
 
 
-def is_dispatched(call_id: UUID | None) -> bool:
+def is_dispatched(call_id: UUID) -> bool:
     """Whether the call's reservation is still open and nothing has come back for it."""
     return Reservation.objects.filter(call_id=call_id, state__in=(State.HELD, State.DISPATCHED)).exists()
 

@@ -9,7 +9,14 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -183,15 +190,11 @@ def picture(request: HttpRequest, picture_id: UUID) -> HttpResponse:
     with found.file.open() as file:
         response = HttpResponse(file.read(), content_type="image/png")
     name = f"{get_valid_filename(found.job.prompt[:40].strip(' .') or 'image')}.png"
-    response.headers.update(
-        {
-            "Content-Disposition": content_disposition_header("download" in request.GET, name) or "",
-            # The bytes under this address never change, but only this person's browser may keep them.
-            "Cache-Control": f"private, max-age={SECONDS_A_YEAR}, immutable",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "X-Content-Type-Options": "nosniff",
-        }
-    )
+    response["Content-Disposition"] = content_disposition_header("download" in request.GET, name) or "inline"
+    # The bytes under this address never change, but only this person's browser may keep them.
+    response["Cache-Control"] = f"private, max-age={SECONDS_A_YEAR}, immutable"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -87,7 +87,7 @@ def claim_image_job(*, job_id: UUID) -> Admission | None:
         return None
     job = ImageJob.objects.select_related("course").get(pk=job_id)
     try:
-        if not selectors.is_dispatched(job.call_id):
+        if job.call_id is None or not selectors.is_dispatched(job.call_id):
             raise Lost
         return _admission_of(job)
     except DomainError as error:
@@ -138,9 +138,7 @@ def tend_image_jobs() -> list[UUID]:
 
 
 def _claimable(now: datetime) -> Q:
-    return Q(progress=Progress.WAITING) | Q(
-        progress=Progress.RUNNING, lease_until__lt=now, attempts__lt=MOST_ATTEMPTS
-    )
+    return Q(progress=Progress.WAITING) | Q(progress=Progress.RUNNING, lease_until__lt=now, attempts__lt=MOST_ATTEMPTS)
 
 
 def _hopeless(now: datetime) -> Q:
@@ -151,7 +149,8 @@ def _hopeless(now: datetime) -> Q:
 
 def _end(job_id: UUID, progress: Progress, code: str = "") -> bool:
     job = ImageJob.objects.filter(_OPEN, pk=job_id)
-    prompts = selectors.get_charge(job.values_list("call_id", flat=True).first())
+    call_id = job.values_list("call_id", flat=True).first()
+    prompts = selectors.get_charge(call_id) if call_id else 0
     return bool(job.update(progress=progress, code=code, prompts=prompts, ended_at=clock.now(), lease_until=None))
 
 
