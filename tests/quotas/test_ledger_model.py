@@ -1,0 +1,211 @@
+"""The ledger against a plain model of it, in random orders of everything that can happen (contract.md, H6)."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from accounts.models import User
+from core.ids import new_id
+from quotas import services
+from quotas.errors import QuotaExhausted
+from quotas.models import Allowance, Reservation
+from quotas.selectors import count_open, find_differences, nearest_standing
+from quotas.types import OPEN_STATES, State
+from tests.quotas.conftest import principal, reserve
+
+BEGIN = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+ARROWS = {
+    # what is called: the state it expects, the state it leads to, the change of (used, held) per unit of weight
+    "dispatch": ((State.HELD,), State.DISPATCHED, (0, 0)),
+    "settle": ((State.DISPATCHED,), State.SETTLED, (1, -1)),
+    "close": ((State.SETTLED,), State.CLOSED, (0, 0)),
+    "release": ((State.HELD, State.DISPATCHED), State.RELEASED, (0, -1)),
+}
+
+
+@dataclass
+class Call:
+    """What the model knows of a call."""
+
+    weight: int
+    window: datetime
+    lease_until: datetime
+    state: State = State.HELD
+
+
+@dataclass
+class Books:
+    """The model of one allowance."""
+
+    used: int = 0
+    held: int = 0
+    granted: int = 0
+
+
+@dataclass
+class Model:
+    limit: int | None = 20
+    calls: dict[UUID, Call] = field(default_factory=dict)
+    books: dict[datetime, Books] = field(default_factory=dict)
+    reversals: Counter[object] = field(default_factory=Counter)
+
+
+class Ledger(RuleBasedStateMachine):
+    calls = Bundle("calls")
+    now = BEGIN
+    people = 0
+
+    @initialize(limit=st.one_of(st.none(), st.integers(0, 6)))
+    def begin(self, limit: int | None) -> None:
+        Ledger.now = BEGIN
+        Ledger.people += 1
+        self.user = User.objects.create_user(f"p{Ledger.people}@example.edu", None, name="Model")
+        self.model = Model()
+        self.set_limit(limit)
+
+    @property
+    def month(self) -> datetime:
+        local = Ledger.now + timedelta(hours=8)
+        return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=8)
+
+    @property
+    def books(self) -> Books:
+        return self.model.books.setdefault(self.month, Books())
+
+    @rule(target=calls, weight=st.integers(1, 4))
+    def reserve(self, weight: int) -> UUID:
+        books, limit = self.books, self.model.limit
+        room = limit is None or books.used + books.held + weight <= limit + books.granted
+        call_id = new_id()
+        try:
+            standing = reserve(self.user, call_id=call_id, prompts=weight).standings[0]
+        except QuotaExhausted:
+            assert not room
+        else:
+            assert room
+            books.held += weight
+            assert (standing.used, standing.held) == (books.used, books.held)
+            self.model.calls[call_id] = Call(weight, self.month, Ledger.now + services.LEASE)
+        return call_id
+
+    @rule(call_id=calls, name=st.sampled_from(sorted(ARROWS)))
+    def arrow(self, call_id: UUID, name: str) -> None:
+        expected, after, (used, held) = ARROWS[name]
+        call = self.model.calls.get(call_id)
+        moves = call is not None and call.state in expected
+        assert getattr(services, name)(call_id=call_id) is moves
+        if call is not None and moves:
+            self.move(call, after, used, held)
+
+    @rule(call_id=calls)
+    def reverse(self, call_id: UUID) -> None:
+        call = self.model.calls.get(call_id)
+        today = (Ledger.now + timedelta(hours=8)).date()
+        settled = call is not None and call.state == State.SETTLED
+        moves = settled and self.model.reversals[today] < 5
+        assert services.reverse(call_id=call_id) is moves
+        if call is None or not settled:
+            return
+        if moves:
+            self.model.reversals[today] += 1
+            self.move(call, State.REVERSED, -1, 0)
+        else:
+            call.state = State.CLOSED
+
+    @rule(call_id=calls)
+    def renew(self, call_id: UUID) -> None:
+        services.renew(call_ids=[call_id])
+        call = self.model.calls.get(call_id)
+        if call and call.state in OPEN_STATES:
+            call.lease_until = Ledger.now + services.LEASE
+
+    @rule()
+    def sweep(self) -> None:
+        dead = {
+            call_id
+            for call_id, call in self.model.calls.items()
+            if call.state in OPEN_STATES and call.lease_until <= Ledger.now
+        }
+        # Earlier models left their people's calls behind; the sweeper takes those too.
+        ended = services.expire_reservations()
+        assert {reservation.pk for reservation in ended if reservation.user_id == self.user.pk} == dead
+        for call in map(self.model.calls.__getitem__, dead):
+            if call.state == State.SETTLED:
+                call.state = State.CLOSED
+            else:
+                self.move(call, State.RELEASED, 0, -1)
+
+    @rule(seconds=st.sampled_from([0, 1, 30, 60, 61, 3600, 24 * 3600]))
+    def wait(self, seconds: int) -> None:
+        Ledger.now += timedelta(seconds=seconds)
+
+    @rule()
+    def wait_for_the_next_month(self) -> None:
+        Ledger.now = (self.month + timedelta(days=32, hours=8)).replace(day=1) - timedelta(hours=8)
+
+    @rule(amount=st.integers(1, 5))
+    def grant(self, amount: int) -> None:
+        services.grant(user_id=self.user.pk, amount=amount, reason="model", by_id=None)
+        self.books.granted += amount
+
+    @rule(limit=st.one_of(st.none(), st.integers(0, 12)))
+    def set_limit(self, limit: int | None) -> None:
+        services.set_quota(limit=limit, user_id=self.user.pk)
+        self.model.limit = limit
+
+    def move(self, call: Call, state: State, used: int, held: int) -> None:
+        books = self.model.books[call.window]
+        books.used += used * call.weight
+        books.held += held * call.weight
+        call.state = state
+
+    @invariant()
+    def counters_are_those_of_the_model(self) -> None:
+        rows = Allowance.objects.filter(user=self.user)
+        kept = {row.window_start: Books(row.used, row.held, row.granted) for row in rows}
+        assert kept == {month: books for month, books in self.model.books.items() if month in kept}
+        assert all(books == Books() for month, books in self.model.books.items() if month not in kept)
+
+    @invariant()
+    def every_call_is_where_the_model_says(self) -> None:
+        rows = Reservation.objects.filter(user=self.user).values_list("pk", "state")
+        assert dict(rows) == {call_id: call.state for call_id, call in self.model.calls.items()}
+        alive = [c for c in self.model.calls.values() if c.state in OPEN_STATES and c.lease_until > Ledger.now]
+        assert count_open(self.user.pk) == len(alive)
+
+    @invariant()
+    def held_is_what_open_calls_hold(self) -> None:
+        for month, books in self.model.books.items():
+            calls = [call for call in self.model.calls.values() if call.window == month]
+            assert books.held == sum(c.weight for c in calls if c.state in (State.HELD, State.DISPATCHED))
+            assert books.used == sum(c.weight for c in calls if c.state in (State.SETTLED, State.CLOSED))
+
+    @invariant()
+    def what_is_left_is_never_below_zero(self) -> None:
+        left = nearest_standing(principal(self.user)).left
+        limit, books = self.model.limit, self.books
+        assert left == (None if limit is None else max(0, limit + books.granted - books.used - books.held))
+
+    def teardown(self) -> None:
+        assert find_differences() == []
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db
+def test_the_ledger_does_what_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.clock.now", lambda: Ledger.now)
+    run_state_machine_as_test(
+        Ledger,
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )

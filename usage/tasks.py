@@ -1,0 +1,11 @@
+"""Background work: one line to the service each."""
+
+from celery import shared_task
+
+from usage import services
+
+
+@shared_task(name="usage.tasks.roll_up")
+def roll_up() -> None:
+    """Write the totals of the days that are over."""
+    services.roll_up()
