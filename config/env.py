@@ -19,6 +19,11 @@ def choose_settings() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
+def export(name: str, value: str) -> None:
+    """Set the variable for this process and the ones it starts: what the supervisor chose for all of them."""
+    os.environ[name] = value
+
+
 def text(name: str, default: str = "") -> str:
     """The variable as text without surrounding space, or `default` when unset or empty."""
     return os.environ.get(name, "").strip() or default

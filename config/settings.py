@@ -1,5 +1,6 @@
 """The one settings file: read from the environment through config.env, loud when something is wrong."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +175,21 @@ STATICFILES_DIRS = [
 ]
 STATIC_ROOT = BASE_DIR / "build" / "static"
 MEDIA_ROOT = DATA_DIR / "media"
+# Names with hashes once `collectstatic` has run (./scripts/run does); straight from the sources before, and in DEBUG.
+_collected = not DEBUG and (STATIC_ROOT / "staticfiles.json").is_file()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if _collected or "collectstatic" in sys.argv
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+    },
 }
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not _collected
+# esbuild's chunks carry their hash in their own name: name-1A2B3C4D.js
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^.+[.-]([0-9a-f]{12}|[0-9A-Z]{8})\..+$"
 
 # ---- limits and providers ----------------------------------------------------------------------------
 MAX_PARALLEL_CALLS = env.number("MAX_PARALLEL_CALLS", 4)

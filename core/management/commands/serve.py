@@ -15,8 +15,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default=settings.HOST, help="address to listen on (default: HOST)")
         parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on (default: PORT)")
         parser.add_argument("--workers", type=int, default=settings.WORKERS, help="processes (default: WORKERS)")
+        parser.add_argument("--grace", type=int, default=GRACE_SECONDS, help="seconds open streams have at the end")
 
-    def handle(self, *, host: str, port: int, workers: int, **options: object) -> None:
+    def handle(self, *, host: str, port: int, workers: int, grace: int, **options: object) -> None:
         uvicorn.run(
             "config.asgi:application",
             host=host,
@@ -25,7 +26,7 @@ class Command(BaseCommand):
             loop="uvloop",
             http="httptools",
             lifespan="on",
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_graceful_shutdown=grace,
             # Any client can write a forwarding header: believed only from the proxies the operator names.
             proxy_headers=bool(settings.TRUSTED_PROXIES),
             forwarded_allow_ips=settings.TRUSTED_PROXIES,
