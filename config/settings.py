@@ -106,7 +106,11 @@ if _database["ENGINE"].endswith("sqlite3"):
 else:
     # Persistent connections leak under ASGI (Django docs, "Persistent connections"); psycopg's pool does not.
     _database["CONN_MAX_AGE"] = 0
-    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": env.number("DATABASE_POOL", 10, least=2), "timeout": 2}}
+    _database.setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": env.number("DATABASE_POOL", 10, least=2),
+        "timeout": 2,
+    }
 DATABASES = {"default": _database}
 # Threads must see the same rows in tests, so the test database is a file too.
 _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")} if _database["ENGINE"].endswith("sqlite3") else {}

@@ -201,7 +201,7 @@ def _die_with_parent() -> None:
 
 
 def _say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201  # the terminal is this module's page
+    print(words, flush=True)
 
 
 if __name__ == "__main__":

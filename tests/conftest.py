@@ -3,7 +3,15 @@
 Sara and Omar are students, Ines teaches, Root administers. All belong to Harbour University.
 """
 
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
 import pytest
+import uvicorn
 from django.core.cache import cache
 from django.db import connection
 from pytest_django import DjangoDbBlocker
@@ -72,3 +80,45 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 def clauses(db: None) -> None:
     """The product's own clauses, published."""
     install_clauses()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    """pytest-playwright's hook: the system's Chromium, which speaks to nobody but the pages under test."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is needed under CI and was not found.")
+        pytest.skip("Chromium was not found: install it (Debian: apt install chromium fonts-noto-cjk).")
+    # Playwright keeps an event loop in the main thread, where Django would refuse every query of a browser test.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    quiet = ["--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    return {"executable_path": chromium, "args": ["--no-sandbox", *quiet]}
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """A Redis server of the tests' own, from TEST_REDIS_URL (./scripts/test sets it)."""
+    url = os.environ.get("TEST_REDIS_URL", "")
+    if not url:
+        pytest.skip("No Redis: set TEST_REDIS_URL, or run ./scripts/test.")
+    return url
+
+
+@pytest.fixture
+def site(transactional_db: None) -> Iterator[str]:
+    """The address of the real server on a free port, in a thread, streams and lifespan included."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config("config.asgi:application", log_config=None, lifespan="on", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)

@@ -1,4 +1,4 @@
-# Sourced by run and test: brings the checkout to where both can start. POSIX sh, and nothing but Python 3.11 assumed.
+# Sourced by setup, run and test: brings the checkout to where both can start. POSIX sh, and nothing but Python 3.11 assumed.
 # Each step leaves the checksum of its sources behind and is skipped while they stay the same.
 
 fail() {
@@ -81,4 +81,8 @@ set_up() {
             "The local model's packages could not be installed here; everything else works without them." >&2
         ;;
     esac
+}
+
+set_up_development() {
+    step "Installing development packages" .venv/stamp-development install_development requirements-dev.txt || exit 1
 }

@@ -1,0 +1,34 @@
+# Thin names for what is there anyway: ./scripts/run and ./scripts/test need no make. CONTRIBUTING.md says when to use which.
+.PHONY: setup run test lint types imports templates docs check bench
+BIN = .venv/bin
+
+setup:
+	sh scripts/setup
+
+run:
+	./scripts/run
+
+test:
+	./scripts/test
+
+lint:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy
+
+imports:
+	$(BIN)/lint-imports
+
+templates:
+	$(BIN)/djlint templates --check --quiet
+	$(BIN)/djlint templates --lint --quiet
+
+docs:
+	$(BIN)/python -m pytest tests/architecture
+
+check: setup lint types imports templates test
+
+bench:
+	$(BIN)/python -m bench
