@@ -4,7 +4,9 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, Department, User
+from accounts.types import Principal, Role
 from core.errors import NotFound
+from core.text import one_line
 
 
 def get_person(email: str) -> User:
@@ -19,16 +21,36 @@ def get_person(email: str) -> User:
         raise NotFound(_("There is no person with the e-mail %(email)s.") % {"email": email.strip()}) from None
 
 
+def get_person_by_id(user_id: int) -> User:
+    """The person with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    person = User.objects.select_related("department").filter(id=user_id).first()
+    if person is None:
+        raise NotFound
+    return person
+
+
 def list_people(search: str = "", role: str = "", department: str = "") -> QuerySet[User]:
     """People whose name or e-mail contains `search`, of one role and one department (by code)."""
     people = User.objects.select_related("department")
-    if search:
-        people = people.filter(Q(name__icontains=search) | Q(email__icontains=search))
+    if wanted := one_line(search):
+        people = people.filter(Q(name__icontains=wanted) | Q(email__icontains=wanted))
     if role:
-        people = people.filter(role=role)
+        people = people.filter(role=one_line(role))
     if department:
-        people = people.filter(department__code=department)
+        people = people.filter(department__code=one_line(department))
     return people
+
+
+def list_visible_people(
+    principal: Principal, *, search: str = "", role: str = "", department: str = ""
+) -> QuerySet[User]:
+    """The people this person may see: administrators everyone, anybody else only themselves."""
+    people = list_people(search, role, department)
+    return people if principal.role == Role.ADMIN else people.filter(id=principal.user_id)
 
 
 def count_active_people() -> int:

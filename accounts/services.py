@@ -40,21 +40,43 @@ def create_person(
 
 @transaction.atomic
 def update_person(*, user_id: int, **changes: Unpack[PersonChanges]) -> User:
-    """Change what is named and nothing else.
+    """Change what is named and nothing else. Whoever is not active afterwards is signed out everywhere.
 
     Raises:
         NotFound: there is no such person.
         ValidationError: by field, when a value does not fit.
         LastAdministrator: nobody could administer afterwards.
     """
-    if changes.get("role", Role.ADMIN) != Role.ADMIN:
+    if changes.get("role", Role.ADMIN) != Role.ADMIN or not changes.get("is_active", True):
         _check_administered_without(user_id)
     person = _lock_person(user_id)
     for field, value in changes.items():
         setattr(person, field, one_line(value) if isinstance(value, str) else value)
+    person.email = person.email.lower()
     person.full_clean()
     person.save(update_fields=list(changes))
+    if not person.is_active:
+        end_sessions(user_id=user_id)
     return person
+
+
+def suspend_person(*, user_id: int) -> User:
+    """No sign-in, no session and no key of this person works from the next request on (D18). Nothing is deleted.
+
+    Raises:
+        NotFound: there is no such person.
+        LastAdministrator: nobody could administer afterwards.
+    """
+    return update_person(user_id=user_id, is_active=False)
+
+
+def restore_person(*, user_id: int) -> User:
+    """End a suspension. Keys that were neither revoked nor expired work again.
+
+    Raises:
+        NotFound: there is no such person.
+    """
+    return update_person(user_id=user_id, is_active=True)
 
 
 @transaction.atomic
@@ -70,33 +92,6 @@ def set_password(*, user_id: int, password: str) -> None:
     person.set_password(password)
     person.save(update_fields=["password"])
     end_sessions(user_id=user_id)
-
-
-@transaction.atomic
-def suspend_person(*, user_id: int) -> None:
-    """No sign-in, no session and no key of this person works from the next request on (D18). Nothing is deleted.
-
-    Raises:
-        NotFound: there is no such person.
-        LastAdministrator: nobody could administer afterwards.
-    """
-    _check_administered_without(user_id)
-    person = _lock_person(user_id)
-    person.is_active = False
-    person.save(update_fields=["is_active"])
-    end_sessions(user_id=user_id)
-
-
-@transaction.atomic
-def restore_person(*, user_id: int) -> None:
-    """End a suspension. Keys that were neither revoked nor expired work again.
-
-    Raises:
-        NotFound: there is no such person.
-    """
-    person = _lock_person(user_id)
-    person.is_active = True
-    person.save(update_fields=["is_active"])
 
 
 def import_people(*, text: Iterable[str], dry_run: bool = False) -> list[ImportedPerson]:

@@ -38,9 +38,11 @@ class Principal:
 class PersonChanges(TypedDict, total=False):
     """What `accounts.services.update_person` may change; what is absent stays."""
 
+    email: str
     name: str
     role: Role
     department_id: int | None
+    is_active: bool
     language: str
     theme: str
 

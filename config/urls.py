@@ -10,6 +10,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("policies.urls")),
+    path("api/", include("config.resources")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,40 @@
+"""People and keys as the resource API shows and reads them."""
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from accounts.models import ApiKey, Department, User
+
+
+class PersonSerializer(serializers.ModelSerializer[User]):
+    """A person; administrators may write all but the id and the date."""
+
+    department = serializers.SlugRelatedField(
+        slug_field="code", queryset=Department.objects.all(), allow_null=True, required=False
+    )
+
+    class Meta:
+        model = User
+        fields = ("id", "email", "name", "role", "department", "is_active", "created_at")
+        read_only_fields = ("created_at",)
+        # The service says it, in one place and for every case of the address.
+        extra_kwargs: ClassVar[dict[str, Any]] = {"email": {"validators": []}}
+
+
+class KeySerializer(serializers.ModelSerializer[ApiKey]):
+    """A key without its secret."""
+
+    class Meta:
+        model = ApiKey
+        fields = ("id", "name", "prefix", "course_code", "created_at", "expires_at", "last_used_at", "revoked_at")
+        read_only_fields = ("prefix",)
+
+
+class NewKeySerializer(KeySerializer):
+    """A key just made, with its secret, this once."""
+
+    secret = serializers.CharField(read_only=True)
+
+    class Meta(KeySerializer.Meta):
+        fields = (*KeySerializer.Meta.fields, "secret")  # type: ignore[assignment]

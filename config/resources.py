@@ -1,0 +1,90 @@
+"""What stands under /api/: the resources of every room, who am I, and the description of it all."""
+
+from typing import Any
+
+from django.urls import include, path, re_path
+from django.utils.translation import get_language
+from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import DefaultRouter
+from rest_framework.views import APIView
+
+from accounts.api import KeysViewSet, PeopleViewSet
+from accounts.authentication import principal_of, role_required
+from accounts.selectors import get_person_by_id
+from config.api import nothing_here
+from courses.selectors import list_courses_of
+from policies.api import ClausesViewSet, MyAcknowledgments
+from policies.selectors import list_outstanding
+from quotas.selectors import list_standings
+from quotas.types import Standing
+
+
+class Me(APIView):
+    """Who I am, what I must still accept, and what I have left."""
+
+    @extend_schema(
+        responses=inline_serializer(
+            "Me",
+            {name: serializers.CharField() for name in ("email", "name", "role", "department")}
+            | {name: serializers.ListField() for name in ("courses", "clauses_outstanding", "quotas")},
+        )
+    )
+    def get(self, request: Request) -> Response:
+        principal = principal_of(request.user)
+        person = get_person_by_id(principal.user_id)
+        language = get_language() or "en"
+        return Response(
+            {
+                "email": person.email,
+                "name": person.name,
+                "role": person.role,
+                "department": person.department.code if person.department else None,
+                "courses": [
+                    {"code": course.code, "title": course.title, "term": course.term}
+                    for course in list_courses_of(person.id)
+                ],
+                "clauses_outstanding": [
+                    {
+                        "version": version.id,
+                        "clause": version.clause.slug,
+                        "number": version.number,
+                        "title": version.title_in(language),
+                    }
+                    for version in list_outstanding(person.id)
+                ],
+                "quotas": [_quota(standing) for standing in list_standings(principal)],
+            }
+        )
+
+
+def _quota(standing: Standing) -> dict[str, Any]:
+    return {
+        "name": standing.name,
+        "unit": standing.unit,
+        "period": standing.period,
+        "limit": standing.limit,
+        "used": standing.used,
+        "held": standing.held,
+        "left": standing.left,
+        "resets_at": standing.window.ends_at,
+    }
+
+
+router = DefaultRouter()
+router.include_format_suffixes = False
+router.register("people", PeopleViewSet, basename="people")
+router.register("keys", KeysViewSet, basename="keys")
+router.register("clauses", ClausesViewSet, basename="clauses")
+
+urlpatterns = [
+    path("me/", Me.as_view(), name="api_me"),
+    path("me/acknowledgments/", MyAcknowledgments.as_view(), name="api_my_acknowledgments"),
+    path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("docs/", role_required()(SpectacularSwaggerSplitView.as_view(url_name="api_schema")), name="api_docs"),
+    path("", include(router.urls)),
+    re_path(r"^(?P<rest>.*)$", nothing_here),
+]
