@@ -11,6 +11,9 @@ from config import env
 env.choose_settings()
 pages = get_asgi_application()
 
+from chat import upkeep  # noqa: E402  needs the settings and the rooms, which the line above has loaded
+from gateway import relay  # noqa: E402
+
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """One connection: the lifespan of the process, or one request."""
@@ -24,8 +27,9 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
 
 async def _live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     await receive()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
+    async with relay.lifespan(), upkeep.lifespan():
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -1,0 +1,38 @@
+"""What a serving process does for this room beside serving: it tends what others left behind, and ends in order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from django.db import DatabaseError
+
+from chat import answering, services
+from core.threads import hop
+
+TEND_EVERY = 10.0  # seconds
+PATIENCE = 5.0  # seconds running answers may still take when the process is asked to end
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[None]:
+    """Around the life of the process. Inside the gateway's own: what is written here needs its replies."""
+    tending = asyncio.create_task(_tend(), name="upkeep of answers and image jobs")
+    try:
+        yield
+    finally:
+        tending.cancel()
+        await answering.shutdown(patience=PATIENCE)
+
+
+async def _tend() -> None:
+    """Neither a dead process nor a missing worker leaves a person waiting without a word."""
+    while True:
+        await asyncio.sleep(TEND_EVERY)
+        try:
+            await hop(services.end_abandoned_answers)
+            await hop(services.tend_image_jobs)
+        except DatabaseError as error:
+            _log.warning("upkeep failed, trying again: %s", type(error).__name__)

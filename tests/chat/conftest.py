@@ -1,0 +1,75 @@
+"""People who may chat, models that behave as their names say, and a real server to talk to."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from accounts.authentication import principal_of
+from accounts.models import User
+from accounts.types import Principal
+from core.types import Operation
+from gateway.models import Model, Provider, Upstream
+from gateway.types import ProviderKind
+from policies.selectors import list_outstanding
+from policies.services import acknowledge
+from tests.chat.server import running_server
+from tests.fakes.upstream import FakeUpstream
+from tests.gateway.conftest import catalog, running_fake, upstream
+
+__all__ = ["catalog", "running_fake", "upstream"]
+
+AddModel = Callable[..., Model]
+
+
+@pytest.fixture(autouse=True)
+def _media(tmp_path: Path, settings: LazySettings) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+
+@pytest.fixture
+def add_model(db: None, upstream: FakeUpstream) -> AddModel:
+    """Offers a model of the fake provider; its name chooses how the provider behaves."""
+    provider = Provider.objects.create(slug="fake", name="Fake", kind=ProviderKind.COMPATIBLE)
+    endpoint = Upstream.objects.create(provider=provider, name="fake", base_url=upstream.base_url)
+
+    def add(behavior: str, *, operation: Operation = Operation.CHAT, weight: int = 1) -> Model:
+        return Model.objects.create(
+            name=behavior,
+            label=f"Fake {behavior}",
+            description="A model of the tests.",
+            operation=operation,
+            upstream=endpoint,
+            upstream_name=behavior,
+            prompt_weight=weight,
+        )
+
+    return add
+
+
+@pytest.fixture
+def student(sara: User, clauses: None) -> Principal:
+    """Sara, who has accepted the clauses."""
+    return accepted(sara)
+
+
+@pytest.fixture
+def other_student(omar: User, clauses: None) -> Principal:
+    """Omar, who has accepted the clauses too."""
+    return accepted(omar)
+
+
+def accepted(user: User) -> Principal:
+    """The person, after accepting whatever is outstanding."""
+    for version in list_outstanding(user.pk):
+        acknowledge(user_id=user.pk, version_id=version.pk, language="en")
+    return principal_of(user)
+
+
+@pytest.fixture
+def server(transactional_db: None, settings: LazySettings):
+    """The real ASGI application on a port, with its lifespan."""
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    with running_server() as address:
+        yield address
