@@ -1,0 +1,34 @@
+"""Where a domain error becomes an answer: a page in words, or the error envelope for programs."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
+
+from core.errors import DomainError
+
+
+class DomainErrorMiddleware(MiddlewareMixin):
+    """Renders a DomainError that a view let through; everything else is Django's to report."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, DomainError):
+            return None
+        response = _envelope(exception) if _wants_json(request) else _page(request, exception)
+        for name, value in exception.headers.items():
+            response[name] = value
+        return response
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    if request.path.startswith("/api/"):
+        return True
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def _envelope(error: DomainError) -> HttpResponse:
+    body = {"code": error.code, "message": str(error.message), "param": error.param}
+    return JsonResponse({"error": body}, status=error.status)
+
+
+def _page(request: HttpRequest, error: DomainError) -> HttpResponse:
+    return render(request, "errors/domain.html", {"error": error}, status=error.status)

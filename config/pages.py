@@ -1,0 +1,109 @@
+"""What every page shares: its frame's data, the choice of language and appearance, and the account page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from accounts.services import update_person
+from accounts.types import Role
+
+THEMES = ("", "light", "dark")
+THEME_COOKIE = "theme"
+_YEAR = 365 * 24 * 3600
+_TAGS = {"zh-hant": "zh-Hant", "zh-hans": "zh-Hans"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    href: str
+    icon: str
+    label: Promise
+    roles: tuple[Role, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+_PLACES = (
+    _Place("/", "chat", _("Chat"), also=("/chat/",)),
+    _Place("/images/", "image", _("Images")),
+    _Place("/usage/", "use", _("My use")),
+    _Place("/keys/", "key", _("My keys")),
+    _Place("/clauses/", "shield", _("Clauses")),
+    _Place("/review/", "teach", _("Teaching"), roles=(Role.INSTRUCTOR, Role.ADMIN)),
+    _Place("/manage/", "manage", _("Manage"), roles=(Role.ADMIN,)),
+)
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: the names, the language tag (BCP 47), the appearance and the way around."""
+    language = get_language() or settings.LANGUAGE_CODE
+    theme = request.COOKIES.get(THEME_COOKIE, "")
+    return {
+        "site": {
+            "name": settings.SITE_NAME,
+            "university": settings.UNIVERSITY_NAME,
+            "lang": _TAGS.get(language, language),
+            "theme": theme if theme in THEMES else "",
+            "navigation": _navigation(request),
+        }
+    }
+
+
+def _navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    role = getattr(getattr(request, "user", None), "role", "")
+    return [
+        {"href": p.href, "icon": p.icon, "label": p.label, "is_current": _is_current(p, request.path)}
+        for p in _PLACES
+        if not p.roles or role in p.roles
+    ]
+
+
+def _is_current(place: _Place, path: str) -> bool:
+    if path.startswith(place.also):
+        return True
+    return path == place.href if place.href == "/" else path.startswith(place.href)
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Keep the person's language: in a cookie for this browser, in the account for the next one."""
+    chosen = request.POST.get("language", "")
+    response = _back(request)
+    if chosen in dict(settings.LANGUAGES):
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, chosen, max_age=_YEAR, samesite="Lax")
+        if request.user.is_authenticated:
+            update_person(user_id=request.user.pk, language=chosen)
+    return response
+
+
+@require_POST
+def appearance(request: HttpRequest) -> HttpResponse:
+    """Keep light, dark, or the system's choice, in the same two places."""
+    chosen = request.POST.get("theme", "")
+    response = _back(request)
+    if chosen in THEMES:
+        response.set_cookie(THEME_COOKIE, chosen, max_age=_YEAR, samesite="Lax")
+        if request.user.is_authenticated:
+            update_person(user_id=request.user.pk, theme=chosen)
+    return response
+
+
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """Who I am here, and how I like it."""
+    themes = (("", _("As the system")), ("light", _("Light")), ("dark", _("Dark")))
+    return render(request, "account.html", {"themes": themes})
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    target = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return redirect(target if is_ours else "/")

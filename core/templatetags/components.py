@@ -1,0 +1,31 @@
+"""The small pieces every page is made of: icons and form fields (docs/decisions/0050)."""
+
+from django import template
+from django.forms import BoundField, CheckboxInput, Textarea
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """The icon called `name` in frontend/static/icons.svg. Decoration: the words beside it carry the meaning."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name)
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, css: str = "") -> dict[str, object]:
+    """A form field: label above, help under it, problems last, joined to the control by aria-describedby."""
+    described = [f"{bound.id_for_label}-help"] if bound.help_text else []
+    described += [f"{bound.id_for_label}-problem"] if bound.errors else []
+    attributes = {"aria-describedby": " ".join(described)} if described else {}
+    if bound.errors:
+        attributes["aria-invalid"] = "true"
+    is_check = isinstance(bound.field.widget, CheckboxInput)
+    if not is_check:
+        attributes["class"] = f"input {css}".strip()
+    if isinstance(bound.field.widget, Textarea):
+        attributes.setdefault("rows", str(bound.field.widget.attrs.get("rows", 4)))
+    return {"field": bound, "control": bound.as_widget(attrs=attributes), "is_check": is_check}
