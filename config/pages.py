@@ -42,12 +42,12 @@ _PLACES = (
 )
 
 
-def site(request: HttpRequest) -> dict[str, Any]:
+def frame(request: HttpRequest) -> dict[str, Any]:
     """Context processor: the names, the language tag (BCP 47), the appearance and the way around."""
     language = get_language() or settings.LANGUAGE_CODE
     theme = request.COOKIES.get(THEME_COOKIE, "")
     return {
-        "site": {
+        "frame": {
             "name": settings.SITE_NAME,
             "university": settings.UNIVERSITY_NAME,
             "lang": _TAGS.get(language, language),
