@@ -12,6 +12,7 @@ env.choose_settings()
 pages = get_asgi_application()
 
 from chat import upkeep  # noqa: E402  needs the settings and the rooms, which the line above has loaded
+from gateway import asgi as gateway  # noqa: E402
 from gateway import relay  # noqa: E402
 
 
@@ -21,6 +22,8 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
         await _live(receive, send)
     elif scope["type"] == "http" and scope["path"] == "/healthz":
         await _answer_alive(send)
+    elif scope["type"] == "http" and (scope["path"] + "/").startswith("/v1/"):
+        await gateway.application(scope, receive, send)  # type: ignore[arg-type]
     else:
         await pages(scope, receive, send)  # type: ignore[arg-type]  # Django says dict where asgiref says TypedDict
 

@@ -240,6 +240,7 @@ WHITENOISE_IMMUTABLE_FILE_TEST = r"^.+[.-]([0-9a-f]{12}|[0-9A-Z]{8})\..+$"
 # ---- limits and providers ----------------------------------------------------------------------------
 MAX_PARALLEL_CALLS = env.number("MAX_PARALLEL_CALLS", 4)
 MAX_ATTEMPTS_PER_HOUR = env.number("MAX_ATTEMPTS_PER_HOUR", 60)
+MAX_REQUEST_BYTES = env.number("MAX_REQUEST_BYTES", 10 * 1024 * 1024, least=1024)
 OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
 LOCAL_MODEL = env.flag("LOCAL_MODEL", default=True)
@@ -249,6 +250,7 @@ UPSTREAM_CONNECT_SECONDS = env.number("UPSTREAM_CONNECT_SECONDS", 5, least=1)
 UPSTREAM_FIRST_BYTE_SECONDS = env.number("UPSTREAM_FIRST_BYTE_SECONDS", 60, least=1)
 UPSTREAM_BETWEEN_SECONDS = env.number("UPSTREAM_BETWEEN_SECONDS", 30, least=1)
 UPSTREAM_TOTAL_SECONDS = env.number("UPSTREAM_TOTAL_SECONDS", 300, least=1)
+PING_SECONDS = env.number("PING_SECONDS", 15, least=1)  # a silent stream says that it is alive
 # A call whose process died is given back one lease and one sweep later (contract C05).
 LEASE_SECONDS = env.number("LEASE_SECONDS", 60, least=3)
 SWEEP_SECONDS = env.number("SWEEP_SECONDS", 30, least=1)

@@ -4,6 +4,8 @@ Redis counts for all workers when REDIS_URL is set; while it is away each worker
 """
 
 import logging
+import math
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -32,20 +34,36 @@ _shared = FixedWindowRateLimiter(_storage())
 _own = FixedWindowRateLimiter(MemoryStorage())
 
 
-def check_attempts(*, user_id: int) -> None:
-    """Count one attempt of the person, at most MAX_ATTEMPTS_PER_HOUR (0: no limit).
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Where a person stands: `left` of `limit` calls until the count begins anew in `resets_in` seconds."""
+
+    limit: int
+    left: int
+    resets_in: int
+
+
+def check_attempts(*, user_id: int) -> Attempts | None:
+    """Count one attempt of the person, at most MAX_ATTEMPTS_PER_HOUR; None when there is no limit (0).
 
     Raises:
         RateLimited: that was one too many; the header says how long to wait.
     """
     if not settings.MAX_ATTEMPTS_PER_HOUR:
-        return
+        return None
     limit = RateLimitItemPerHour(settings.MAX_ATTEMPTS_PER_HOUR)
     try:
-        _check(_shared, limit, str(user_id))
+        is_allowed, attempts = _count(_shared, limit, str(user_id))
     except StorageError:
         logger.warning("Redis is away: attempts are counted by each worker for itself.")
-        _check(_own, limit, str(user_id))
+        is_allowed, attempts = _count(_own, limit, str(user_id))
+    if not is_allowed:
+        raise RateLimited(
+            _("You have tried %(count)d times in an hour. Wait a little and try again. Nothing was charged.")
+            % {"count": attempts.limit},
+            retry_after=attempts.resets_in,
+        )
+    return attempts
 
 
 def forget_attempts() -> None:
@@ -54,11 +72,8 @@ def forget_attempts() -> None:
         limiter.storage.reset()
 
 
-def _check(limiter: FixedWindowRateLimiter, limit: RateLimitItemPerHour, person: str) -> None:
-    if not limiter.hit(limit, person):
-        resets_at = limiter.get_window_stats(limit, person).reset_time
-        raise RateLimited(
-            _("You have tried %(count)d times in an hour. Wait a little and try again. Nothing was charged.")
-            % {"count": limit.amount},
-            retry_after=int(resets_at - clock.now().timestamp()) + 1,
-        )
+def _count(limiter: FixedWindowRateLimiter, limit: RateLimitItemPerHour, person: str) -> tuple[bool, Attempts]:
+    is_allowed = limiter.hit(limit, person)
+    window = limiter.get_window_stats(limit, person)
+    resets_in = max(1, math.ceil(window.reset_time - clock.now().timestamp()))
+    return is_allowed, Attempts(limit.amount, window.remaining, resets_in)

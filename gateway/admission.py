@@ -13,13 +13,13 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from accounts.authentication import authenticate_api_key
 from accounts.types import Principal, Role
 from core import clock, limiter
 from core.errors import InvalidRequest, RateLimited, Refusal
 from core.types import Operation, Via
 from courses.models import Course
 from courses.selectors import find_course_of
+from gateway import idempotency
 from gateway.errors import ModelNotFound
 from gateway.selectors import find_target
 from gateway.types import Admission, Call, Ending
@@ -37,15 +37,14 @@ logger = logging.getLogger(__name__)
 _GIVEN_BACK = (Outcome.UPSTREAM_FAILED, Outcome.LOST)
 
 
-def admit_with_key(key: str | None, read: Callable[[Principal], Call]) -> Admission:
-    """The front half for programs: `read` turns the body into a call once the caller may be heard.
+def admit_unread(principal: Principal, read: Callable[[], Call]) -> Admission:
+    """The same as `admit` for a body nobody has looked into: who has a clause outstanding is told that first (D10).
 
     Raises:
         Refusal, InvalidRequest, ModelNotFound: the first check that fails; nothing is held.
     """
-    principal = authenticate_api_key(key)
     check_acknowledged(user_id=principal.user_id)
-    return _admit(principal, read(principal))
+    return _admit(principal, read())
 
 
 def admit(principal: Principal, call: Call) -> Admission:
@@ -87,6 +86,7 @@ def conclude(admission: Admission, ending: Ending) -> None:
 
 def sweep() -> int:
     """End the calls whose process died (D5) and record them as lost; how many. Any number of sweepers may run."""
+    idempotency.purge()
     ended = sum(_sweep_one(call_id) for call_id in list_expired(limit=500))
     if ended:
         logger.warning("Swept %d calls that nobody finished.", ended)
@@ -100,7 +100,7 @@ def _admit(principal: Principal, call: Call) -> Admission:
         if call.operation == Operation.CHAT and call.count > 1 and not target.allows_many:
             raise InvalidRequest(_("This model gives one choice per call. Leave out n, or set it to 1."), param="n")
         course = _find_course(principal, call)
-        limiter.check_attempts(user_id=principal.user_id)
+        attempts = limiter.check_attempts(user_id=principal.user_id)
         prompts = target.prompt_weight * call.count
         with transaction.atomic():
             reserved = quotas.reserve(
@@ -125,6 +125,7 @@ def _admit(principal: Principal, call: Call) -> Admission:
         prompts=prompts,
         standings=reserved.standings,
         admitted_at=clock.now(),
+        attempts=attempts,
     )
 
 

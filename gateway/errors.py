@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import DomainError, NotFound, Refusal
+from core.errors import DomainError, InvalidRequest, NotFound, Refusal
 
 
 class ModelNotFound(NotFound):
@@ -10,6 +10,37 @@ class ModelNotFound(NotFound):
 
     code = "model_not_found"
     message = _("There is no model by that name for you. GET /v1/models lists the ones you may use.")
+
+
+class RequestTooLarge(InvalidRequest):
+    """The body is larger than MAX_REQUEST_BYTES."""
+
+    code = "request_too_large"
+    status = 413
+    message = _("This request is too large. Send shorter messages or smaller pictures.")
+
+
+class RequestTooSlow(InvalidRequest):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+    message = _("The request did not arrive in time. Send it again.")
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The route exists, and not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
+    message = _("This route does not take that method.")
+
+
+class ServerFault(DomainError):
+    """A bug of ours: the log has the details under the request id."""
+
+    code = "internal_error"
+    message = _("Something went wrong here. Your prompt was given back; report the request id if it happens again.")
 
 
 class IdempotencyMismatch(Refusal):
@@ -26,6 +57,9 @@ class IdempotencyInFlight(Refusal):
     code = "idempotency_in_flight"
     status = 409
     message = _("The first request with this Idempotency-Key is still running.")
+
+    def __init__(self) -> None:
+        super().__init__(headers={"retry-after": "1"})
 
 
 class UpstreamError(DomainError):

@@ -36,6 +36,12 @@ class Upstream(models.Model):
     name = models.CharField(_("name"), max_length=80)
     base_url = models.URLField(_("address"), blank=True, help_text=_("Up to and including /v1. Empty: the kind's own."))
     api_version = models.CharField(_("API version"), max_length=40, blank=True, help_text=_("Azure only."))
+    extra_fields = models.CharField(
+        _("more request fields"),
+        max_length=500,
+        blank=True,
+        help_text=_("Names beyond OpenAI's published ones that may pass, separated by spaces, such as top_k."),
+    )
     credential_encrypted = models.TextField(blank=True, editable=False)
     is_from_environment = models.BooleanField(
         default=False,

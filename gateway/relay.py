@@ -51,6 +51,7 @@ class Reply:
 
     def __init__(self, admission: Admission) -> None:
         self.is_stopped = False
+        self.is_complete = False
         self.ended = asyncio.Event()
         self._admission = admission
         self._adapter = get_adapter(admission.target.kind)
@@ -59,7 +60,6 @@ class Reply:
         self._latest = 0.0
         self._waiting: asyncio.Timeout | None = None
         self._settling: asyncio.Task[None] | None = None
-        self._is_complete = False
         self._is_interrupted = False
         self._first_content_at: datetime | None = None
         self._totals: Totals | None = None
@@ -152,7 +152,7 @@ class Reply:
         finally:
             self._waiting = None
         if chunk is None:
-            self._is_complete = True
+            self.is_complete = True
         else:
             self._note(chunk)
         return chunk
@@ -195,7 +195,7 @@ class Reply:
 
     def _make_ending(self, error: BaseException | None) -> Ending:
         code = ""
-        if self._is_complete:
+        if self.is_complete:
             outcome = Outcome.SERVED
         elif isinstance(error, UpstreamError):
             outcome, code = Outcome.UPSTREAM_FAILED, error.code

@@ -37,6 +37,17 @@ def find_target(principal: Principal, name: str, operation: Operation) -> Target
     return target_of(model)
 
 
+def find_model_for(principal: Principal, name: str) -> Model | None:
+    """The model of that name, if the person may name it now."""
+    return next((model for model in list_models_for(principal) if model.name == name), None)
+
+
+def list_extra_fields(name: str) -> list[str]:
+    """The request fields an administrator allows for this model beyond OpenAI's own."""
+    model = _enabled_models().filter(name=name).first()
+    return model.upstream.extra_fields.split() if model else []
+
+
 def target_of(model: Model) -> Target:
     """The model's rows as plain values."""
     upstream = model.upstream

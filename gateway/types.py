@@ -10,6 +10,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from accounts.types import Principal
+from core.limiter import Attempts
 from core.types import Operation, Via
 from quotas.types import Standing
 from usage.types import Outcome, Totals
@@ -83,6 +84,7 @@ class Admission:
     prompts: int
     standings: tuple[Standing, ...]
     admitted_at: datetime
+    attempts: Attempts | None = None
 
 
 @dataclass(frozen=True, slots=True)

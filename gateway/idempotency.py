@@ -1,0 +1,84 @@
+"""The first answer under an Idempotency-Key, kept for 24 hours (contract, C19).
+
+Only an answer that was served is kept: who was refused, or failed by the provider, was given the prompt back, and the
+same key may try again.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from core import clock
+from gateway.errors import IdempotencyInFlight, IdempotencyMismatch
+from gateway.models import IdempotencyKey
+from quotas.selectors import find_reservation
+from quotas.services import LEASE
+from quotas.types import OPEN_STATES
+
+KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the first request under a key was answered with."""
+
+    kind: str
+    body: bytes
+
+
+@transaction.atomic
+def claim(user_id: int, route: str, key: str, raw: bytes, *, call_id: UUID) -> Answer | None:
+    """Take the key for this call; or the first call's answer, if there is one.
+
+    Raises:
+        IdempotencyMismatch: the key came with another body.
+        IdempotencyInFlight: the first call is still running.
+    """
+    fingerprint = hashlib.sha256(raw).hexdigest()
+    row, is_new = IdempotencyKey.objects.select_for_update().get_or_create(
+        user_id=user_id, route=route, key=key, defaults={"fingerprint": fingerprint, "call_id": call_id}
+    )
+    if is_new:
+        return None
+    if not _is_over(row):
+        if row.fingerprint != fingerprint:
+            raise IdempotencyMismatch
+        if row.status is None:
+            raise IdempotencyInFlight
+        return Answer(row.headers["content-type"], bytes(row.body))
+    row.delete()
+    IdempotencyKey.objects.create(user_id=user_id, route=route, key=key, fingerprint=fingerprint, call_id=call_id)
+    return None
+
+
+def keep(call_id: UUID, answer: Answer) -> None:
+    """Remember what the call was answered with."""
+    IdempotencyKey.objects.filter(call_id=call_id, status=None).update(
+        status=200, headers={"content-type": answer.kind}, body=answer.body
+    )
+
+
+def forget(call_id: UUID) -> None:
+    """The call came to nothing: its key is free."""
+    IdempotencyKey.objects.filter(call_id=call_id, status=None).delete()
+
+
+def purge() -> None:
+    """Drop what nobody may ask for any more."""
+    IdempotencyKey.objects.filter(created_at__lt=clock.now() - KEPT).delete()
+
+
+def _is_over(row: IdempotencyKey) -> bool:
+    """Whether the key is free again: after 24 hours, or when the process that answered under it died."""
+    age = clock.now() - row.created_at
+    if age >= KEPT:
+        return True
+    if row.status is not None:
+        return False
+    reservation = find_reservation(row.call_id)
+    if reservation is None:
+        return age >= LEASE  # taken a moment ago, not yet admitted
+    return reservation.state not in OPEN_STATES and age >= LEASE

@@ -1,0 +1,136 @@
+"""What a field of a request may hold, said once: each rule checks a value and can say in words what it wanted."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.errors import InvalidRequest
+from core.text import is_printable
+
+
+ExtraFields = Callable[[str], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition on a value, and its wording after "must be"."""
+
+    says: str | Promise
+    holds: Callable[[Any], bool]
+
+
+BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
+OBJECT = Rule(gettext_lazy("an object"), lambda value: isinstance(value, dict))
+
+
+def number(least: float, most: float) -> Rule:
+    return Rule(
+        f"{least} … {most}",
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most,
+    )
+
+
+def integer(least: int, most: int) -> Rule:
+    return Rule(f"{least} … {most}", lambda value: type(value) is int and least <= value <= most)
+
+
+def text(longest: int) -> Rule:
+    return Rule(
+        gettext_lazy("a text of at most %d characters") % longest,
+        lambda value: isinstance(value, str) and len(value) <= longest,
+    )
+
+
+def name(longest: int) -> Rule:
+    """A text on one line that may go into the database and into a log."""
+    return Rule(
+        gettext_lazy("a name of at most %d characters") % longest,
+        lambda value: isinstance(value, str) and 0 < len(value) <= longest and all(map(is_printable, value)),
+    )
+
+
+def one_of(*values: str) -> Rule:
+    return Rule(" / ".join(values), lambda value: isinstance(value, str) and value in values)
+
+
+def list_of(rule: Rule, most: int) -> Rule:
+    return Rule(
+        gettext_lazy("a list of 1 to %d entries") % most,
+        lambda value: isinstance(value, list) and 0 < len(value) <= most and all(map(rule.holds, value)),
+    )
+
+
+def either(*rules: Rule) -> Rule:
+    return Rule(" | ".join(str(rule.says) for rule in rules), lambda value: any(rule.holds(value) for rule in rules))
+
+
+def read_object(raw: bytes) -> dict[str, Any]:
+    """The JSON object that a body is.
+
+    Raises:
+        InvalidRequest: not UTF-8, not JSON (NaN and Infinity are not), or not an object.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(_("The body is not valid JSON: %(why)s.") % {"why": error.msg}) from error
+    if not isinstance(value, dict):
+        raise InvalidRequest(_("The body must be a JSON object."))
+    return value
+
+
+def read_request(
+    raw: bytes, rules: Mapping[str, Rule], *, required: Collection[str], extra_fields: ExtraFields
+) -> dict[str, Any]:
+    """The fields of a request's body.
+
+    Args:
+        extra_fields: the names that an administrator allows beyond OpenAI's, for the model of a given name.
+
+    Raises:
+        InvalidRequest: `param` names the field to blame.
+    """
+    body = read_object(raw)
+    model = body.get("model")
+    is_known = rules.keys() >= body.keys()
+    also = () if is_known or not rules["model"].holds(model) else extra_fields(model)
+    return check_fields(body, rules, required=required, also=also)
+
+
+def check_fields(
+    value: Mapping[str, Any],
+    rules: Mapping[str, Rule],
+    *,
+    required: Collection[str] = (),
+    also: Collection[str] = (),
+    path: str = "",
+) -> dict[str, Any]:
+    """The fields of `value` that are set, each as its rule wants it. `null` means "not set", as OpenAI's clients write it.
+
+    Args:
+        also: names that may hold anything.
+        path: where `value` is in the request, such as "messages[0].".
+
+    Raises:
+        InvalidRequest: an unknown field, a missing one, or one of the wrong kind; `param` names it.
+    """
+    given = {key: item for key, item in value.items() if item is not None}
+    for field in required:
+        if field not in given:
+            raise InvalidRequest(_("The field %(name)s is missing.") % {"name": path + field}, param=path + field)
+    for field, item in given.items():
+        rule = rules.get(field)
+        if rule is None and field not in also:
+            shown = path + field[:60]
+            raise InvalidRequest(_("The field %(name)s is not known here.") % {"name": shown}, param=shown)
+        if rule is not None and not rule.holds(item):
+            raise InvalidRequest(
+                _("The field %(name)s must be: %(rule)s.") % {"name": path + field, "rule": rule.says},
+                param=path + field,
+            )
+    return given
