@@ -12,14 +12,19 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
+from django.conf import LazySettings
 from django.core.cache import cache
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import Department, User
+from accounts.services import create_api_key
 from accounts.types import Role
 from core.limiter import forget_attempts
+from gateway.services import sync_catalog
 from policies.services import install_clauses
+from tests.fakes.upstream import FakeUpstream, open_upstream
+from tests.servers import Server, database_url, running_server
 
 PASSWORD = "correct horse battery staple"
 
@@ -122,3 +127,63 @@ def site(transactional_db: None) -> Iterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+# ---- a provider and a server, both real ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def running_upstream() -> Iterator[FakeUpstream]:
+    with open_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(running_upstream: FakeUpstream) -> FakeUpstream:
+    """The fake provider, with nothing remembered."""
+    running_upstream.arrivals.clear()
+    running_upstream.database_url = ""
+    return running_upstream
+
+
+@pytest.fixture
+def offered(upstream: FakeUpstream, transactional_db: None, settings: LazySettings) -> Iterator[FakeUpstream]:
+    """The fake provider with its models in the catalog. It watches that every call's row is there first (C01)."""
+    settings.OPENAI_BASE_URL = upstream.base_url
+    sync_catalog()
+    upstream.database_url = database_url()
+    yield upstream
+    assert [arrival for arrival in upstream.calls() if not arrival.is_durable] == []
+
+
+@pytest.fixture(scope="session")
+def running_server_of_all(
+    running_upstream: FakeUpstream, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    environment = {
+        "OPENAI_BASE_URL": running_upstream.base_url,
+        "MAX_PARALLEL_CALLS": "0",
+        "MAX_ATTEMPTS_PER_HOUR": "100000",
+        "MAX_REQUEST_BYTES": "200000",
+        "UPSTREAM_FIRST_BYTE_SECONDS": "3",
+        "UPSTREAM_BETWEEN_SECONDS": "3",
+        "PING_SECONDS": "1",
+    }
+    with running_server(tmp_path_factory.mktemp("server"), environment=environment) as server:
+        yield server
+
+
+@pytest.fixture
+def server(offered: FakeUpstream, running_server_of_all: Server) -> Server:
+    """`manage.py serve` in its own process on the test's database, with the fake provider's models to call.
+
+    One for the whole session, with short deadlines and no limit on parallel calls; tests/servers.py starts others.
+    """
+    return running_server_of_all
+
+
+@pytest.fixture
+def saras_key(transactional_db: None, sara: User) -> str:
+    """A key of Sara's, as her program sends it."""
+    _key, secret = create_api_key(user_id=sara.id, name="laptop")
+    return secret

@@ -37,7 +37,9 @@ _FILE = re.compile(r"data:[a-z]+/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=\s]+\Z")
 
 _FIELDS = {
     "model": name(120),
-    "messages": Rule(_("a list of messages"), lambda value: isinstance(value, list) and 0 < len(value) <= MOST_MESSAGES),
+    "messages": Rule(
+        _("a list of messages"), lambda value: isinstance(value, list) and 0 < len(value) <= MOST_MESSAGES
+    ),
     "audio": OBJECT,
     "frequency_penalty": number(-2, 2),
     "function_call": either(one_of("none", "auto"), OBJECT),
@@ -76,7 +78,17 @@ _FIELDS = {
 }
 # Understood and kept here: who asks, at what price, and what a provider may keep is the university's business.
 _NOT_SENT = frozenset(
-    {"model", "stream", "user", "safety_identifier", "metadata", "store", "service_tier", "prompt_cache_key", "moderation"}
+    {
+        "model",
+        "stream",
+        "user",
+        "safety_identifier",
+        "metadata",
+        "store",
+        "service_tier",
+        "prompt_cache_key",
+        "moderation",
+    }
 )
 _MESSAGE = {
     "role": one_of("developer", "system", "user", "assistant", "tool", "function"),
@@ -144,7 +156,9 @@ def _check_message(message: object, *, path: str) -> dict[str, Any]:
 def _check_part(part: object, *, path: str) -> None:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(part, dict) or kind not in _PARTS:
-        raise _problem(_("A part of a message must be of type text, image_url, input_audio, file or refusal."), path, "type")
+        raise _problem(
+            _("A part of a message must be of type text, image_url, input_audio, file or refusal."), path, "type"
+        )
     check_fields(part, {"type": _ANY_TEXT, **_PARTS[kind]}, required=tuple(_PARTS[kind]), path=path)
     if kind == "image_url":
         picture = check_fields(part[kind], {"url": _ANY_TEXT, "detail": text(16)}, path=f"{path}image_url.")

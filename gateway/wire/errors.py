@@ -24,6 +24,6 @@ def render(error: DomainError) -> bytes:
 
 
 def list_headers(error: DomainError) -> dict[str, str]:
-    """The error's own headers, and whether asking again makes sense: clients ask twice more if nobody tells them (D9)."""
+    """The error's own headers, and whether asking again makes sense: untold, clients ask twice more (D9)."""
     may_retry = "retry-after" in error.headers or error.status >= 500
     return {"x-should-retry": "true" if may_retry else "false", **error.headers}

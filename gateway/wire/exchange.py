@@ -61,7 +61,7 @@ class Exchange:
     def key(self) -> str | None:
         """The API key of the Authorization header, the only place where one is looked for (contract, F03)."""
         match = _BEARER.fullmatch(self.header("authorization"))
-        return match.group(1) if match else None
+        return str(match[1]) if match else None
 
     def header(self, name: str) -> str:
         return self._headers.get(name, "")
@@ -126,7 +126,7 @@ class Exchange:
 
     @asynccontextmanager
     async def pinged(self) -> AsyncIterator[None]:
-        """Inside, a stream that is silent for PING_SECONDS says that it is alive; that starts it, if nothing has yet."""
+        """Inside, a stream that is silent for PING_SECONDS says that it is alive, even before its first event."""
 
         async def ping() -> None:
             self._last_write = _now()

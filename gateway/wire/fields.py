@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy
 from core.errors import InvalidRequest
 from core.text import is_printable
 
-
 ExtraFields = Callable[[str], Collection[str]]
 
 
@@ -96,7 +95,7 @@ def read_request(
         InvalidRequest: `param` names the field to blame.
     """
     body = read_object(raw)
-    model = body.get("model")
+    model = body.get("model", "")
     is_known = rules.keys() >= body.keys()
     also = () if is_known or not rules["model"].holds(model) else extra_fields(model)
     return check_fields(body, rules, required=required, also=also)
@@ -110,7 +109,7 @@ def check_fields(
     also: Collection[str] = (),
     path: str = "",
 ) -> dict[str, Any]:
-    """The fields of `value` that are set, each as its rule wants it. `null` means "not set", as OpenAI's clients write it.
+    """The fields of `value` that are set, each as its rule wants it; `null` means "not set", as clients write it.
 
     Args:
         also: names that may hold anything.

@@ -29,7 +29,9 @@ _FIELDS = {
     "quality": one_of("low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"),
     "response_format": one_of("b64_json"),
     "safety_identifier": text(1024),
-    "size": Rule(_("a size such as 1024x1024, or auto"), lambda value: isinstance(value, str) and bool(_SIZE.match(value))),
+    "size": Rule(
+        _("a size such as 1024x1024, or auto"), lambda value: isinstance(value, str) and bool(_SIZE.match(value))
+    ),
     "stream": BOOLEAN,
     "style": one_of("vivid", "natural"),
     "user": text(1024),

@@ -64,7 +64,7 @@ class FakeUpstream:
 
 
 @contextmanager
-def running_upstream() -> Iterator[FakeUpstream]:
+def open_upstream() -> Iterator[FakeUpstream]:
     """A fake provider in a thread with its own event loop, for as long as the block lasts."""
     fake, ready, loop = FakeUpstream(), threading.Event(), asyncio.new_event_loop()
     finish = asyncio.Event()

@@ -1,6 +1,4 @@
-"""A provider to speak to."""
-
-from collections.abc import Iterator
+"""Sara before the gateway, in this process."""
 
 import pytest
 
@@ -8,21 +6,6 @@ from accounts.authentication import principal_of
 from accounts.models import User
 from accounts.types import Principal
 from gateway.services import sync_catalog
-from tests.fakes.upstream import FakeUpstream, running_upstream
-
-
-@pytest.fixture(scope="session")
-def running_fake() -> Iterator[FakeUpstream]:
-    with running_upstream() as fake:
-        yield fake
-
-
-@pytest.fixture
-def upstream(running_fake: FakeUpstream) -> FakeUpstream:
-    """The fake provider, with nothing remembered."""
-    running_fake.arrivals.clear()
-    running_fake.database_url = ""
-    return running_fake
 
 
 @pytest.fixture

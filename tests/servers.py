@@ -1,0 +1,114 @@
+"""The real server, `manage.py serve`, in processes of its own against the database of the test."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote
+
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Server:
+    """A running server. `log` is where it writes."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def api(self) -> str:
+        return f"{self.address}/v1"
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Signal the server and its workers, and wait for the end; its exit status."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, how)
+        return self.process.wait(40)
+
+
+def database_url() -> str:
+    """The address of the test's own database, as DATABASE_URL spells it."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{settings['NAME']}"
+    password = f":{quote(settings['PASSWORD'])}" if settings["PASSWORD"] else ""
+    host, port = settings["HOST"] or "127.0.0.1", settings["PORT"] or 5432
+    return f"postgres://{settings['USER']}{password}@{host}:{port}/{settings['NAME']}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_server(
+    data_dir: Path, *, workers: int = 1, port: int = 0, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """A server for as long as the block lasts; it answers when the block begins."""
+    server = start_server(data_dir, workers=workers, port=port, environment=environment)
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def start_server(
+    data_dir: Path, *, workers: int = 1, port: int = 0, environment: Mapping[str, str] | None = None
+) -> Server:
+    """Start a server and wait until it answers. The caller ends it."""
+    port = port or free_port()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    own = {
+        "DATABASE_URL": database_url(),
+        "DATA_DIR": str(data_dir),
+        "SECRET_KEY": "not a secret",
+        "PORT": str(port),
+        "WORKERS": str(workers),
+        "LOCAL_MODEL": "0",
+        "DEMO": "0",
+        "REDIS_URL": "",
+        **(environment or {}),
+    }
+    log = data_dir / f"server-{port}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "serve"],
+            env={**os.environ, **own},
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = Server(port, process, log)
+    _wait_until_alive(server)
+    return server
+
+
+def _wait_until_alive(server: Server) -> None:
+    latest = time.monotonic() + 30
+    while time.monotonic() < latest and server.process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{server.address}/healthz", timeout=1):  # noqa: S310 (our own address)
+                return
+        except (URLError, OSError):
+            time.sleep(0.05)  # there is no event of another process to wait for
+    server.end(signal.SIGKILL)
+    raise AssertionError(f"The server did not start:\n{server.log.read_text()[-4000:]}")
