@@ -106,7 +106,7 @@ def _wait_until_alive(server: Server) -> None:
     latest = time.monotonic() + 30
     while time.monotonic() < latest and server.process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{server.address}/healthz", timeout=1):  # noqa: S310 (our own address)
+            with urllib.request.urlopen(f"{server.address}/healthz", timeout=1):
                 return
         except (URLError, OSError):
             time.sleep(0.05)  # there is no event of another process to wait for
