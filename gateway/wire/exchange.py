@@ -47,7 +47,9 @@ class Exchange:
         self.path: str = scope["path"]
         self.standings: tuple[Standing, ...] = ()
         self.attempts: Attempts | None = None
-        self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self._headers: dict[str, str] = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
         self._receive = receive
         self._send = send
         self._started_at = clock.now()
