@@ -1,6 +1,7 @@
 """Reads about clauses: which wording is current, who still has to accept it, who did."""
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts.types import Principal, Role
 from core.errors import NotFound
@@ -40,8 +41,12 @@ def list_acknowledgments(user_id: int) -> QuerySet[Acknowledgment]:
 
 
 def list_clauses() -> QuerySet[Clause]:
-    """Every clause with its versions, drafts too: for administrators."""
-    return Clause.objects.prefetch_related("versions")
+    """Every clause with its versions, drafts too, and how many people `accepted` each: for administrators."""
+    accepted = Acknowledgment.objects.filter(version=OuterRef("id")).order_by().values("version")
+    counted = ClauseVersion.objects.annotate(
+        accepted=Coalesce(Subquery(accepted.annotate(people=Count("id")).values("people")), 0)
+    )
+    return Clause.objects.prefetch_related(Prefetch("versions", counted))
 
 
 def get_version(version_id: int) -> ClauseVersion:
@@ -68,6 +73,18 @@ def access_version(*, principal: Principal, version_id: int) -> ClauseVersion:
     return version
 
 
+def get_draft(version_id: int) -> ClauseVersion:
+    """A version that is not published.
+
+    Raises:
+        NotFound: there is none by that id, or it is in force and stays as it is.
+    """
+    version = get_version(version_id)
+    if version.is_published:
+        raise NotFound
+    return version
+
+
 def get_clause(clause_id: int) -> Clause:
     """One clause.
 
@@ -83,8 +100,3 @@ def get_clause(clause_id: int) -> Clause:
 def wordings_of(version: ClauseVersion) -> dict[str, str]:
     """Titles and texts of a version in every language, as `create_version` takes them."""
     return {name: getattr(version, name) for name in WORDINGS}
-
-
-def count_acknowledgments() -> dict[int, int]:
-    """How many people accepted each version, by its id."""
-    return dict(Acknowledgment.objects.order_by().values_list("version_id").annotate(Count("id")))

@@ -10,7 +10,7 @@ from policies.models import Acknowledgment, ClauseVersion
 class VersionSerializer(serializers.ModelSerializer[ClauseVersion]):
     """The wording in force of one clause; `id` is what an acknowledgment names."""
 
-    clause = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    clause: serializers.CharField = serializers.CharField(source="clause.slug", read_only=True)
     acknowledged_at = serializers.SerializerMethodField(
         help_text="When you accepted this wording; null if you did not."
     )

@@ -9,7 +9,7 @@ urlpatterns = [
     path("clauses/versions/<int:version_id>/", views.wording, name="clause_wording"),
     path("manage/clauses/", views.manage, name="manage_clauses"),
     path("manage/clauses/<int:clause_id>/draft/", views.draft, name="clause_draft"),
-    path("manage/clauses/versions/<int:version_id>/", views.manage_version, name="manage_version"),
+    path("manage/clauses/versions/<int:version_id>/", views.version, name="clause_version"),
     path("manage/clauses/versions/<int:version_id>/publish/", views.publish, name="clause_publish"),
     path("manage/clauses/versions/<int:version_id>/discard/", views.discard, name="clause_discard"),
 ]

@@ -37,11 +37,12 @@ def clauses(request: HttpRequest) -> HttpResponse:
         return redirect(_onward(request, person.user_id))
     context = {
         "form": form,
-        "outstanding": selectors.list_outstanding(person.user_id),
+        "version": selectors.list_outstanding(person.user_id).first(),
         "accepted": selectors.list_acknowledgments(person.user_id),
         "languages": settings.LANGUAGES,
         "reading": _reading(request),
         "next": _safe_next(request),
+        "kept": f"&{urlencode({'next': _safe_next(request)})}" if _safe_next(request) else "",
     }
     return render(request, "policies/clauses.html", context, status=400 if form.errors else 200)
 
@@ -50,8 +51,8 @@ def clauses(request: HttpRequest) -> HttpResponse:
 @require_GET
 def wording(request: HttpRequest, version_id: int) -> HttpResponse:
     """One published wording, to read again or to print; administrators may read drafts."""
-    version = selectors.access_version(principal=principal_of(request.user), version_id=version_id)
-    context = {"version": version, "languages": settings.LANGUAGES, "reading": _reading(request)}
+    wanted = selectors.access_version(principal=principal_of(request.user), version_id=version_id)
+    context = {"version": wanted, "languages": settings.LANGUAGES, "reading": _reading(request)}
     return render(request, "policies/wording.html", context)
 
 
@@ -59,11 +60,7 @@ def wording(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_GET
 def manage(request: HttpRequest) -> HttpResponse:
     """Every clause, its versions, and how many people accepted each."""
-    context = {
-        "clauses": selectors.list_clauses(),
-        "accepted": selectors.count_acknowledgments(),
-        "people": count_active_people(),
-    }
+    context = {"clauses": selectors.list_clauses(), "people": count_active_people()}
     return render(request, "policies/manage.html", context)
 
 
@@ -75,39 +72,38 @@ def draft(request: HttpRequest, clause_id: int) -> HttpResponse:
     latest = clause.versions.first()
     form = VersionForm(request.POST or None, initial=selectors.wordings_of(latest) if latest else {})
     if form.is_valid():
-        version = services.create_version(clause_id=clause.id, **form.content())
+        made = services.create_version(clause_id=clause.id, **form.content())
         messages.success(request, _("The draft is saved. Nobody sees it before you publish it."))
-        return redirect("manage_version", version.id)
+        return redirect("clause_version", made.id)
     context = {"form": form, "clause": clause, "latest": latest}
     return render(request, "policies/draft.html", context, status=400 if form.errors else 200)
 
 
 @role_required(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def manage_version(request: HttpRequest, version_id: int) -> HttpResponse:
+def version(request: HttpRequest, version_id: int) -> HttpResponse:
     """A draft: change it and see it as people will."""
-    version = selectors.get_version(version_id)
-    form = VersionForm(request.POST or None, instance=version)
+    form = VersionForm(request.POST or None, instance=selectors.get_draft(version_id))
     if form.is_valid():
         services.update_draft(version_id=version_id, **form.content())
         messages.success(request, _("The draft is saved."))
-        return redirect("manage_version", version_id)
+        return redirect("clause_version", version_id)
     context = {
         "form": form,
-        "version": selectors.get_version(version_id),
+        "version": selectors.get_draft(version_id),
         "languages": settings.LANGUAGES,
         "reading": _reading(request),
         "people": count_active_people(),
     }
-    return render(request, "policies/manage_version.html", context, status=400 if form.errors else 200)
+    return render(request, "policies/version.html", context, status=400 if form.errors else 200)
 
 
 @role_required(Role.ADMIN)
 @require_POST
 def publish(request: HttpRequest, version_id: int) -> HttpResponse:
     """Put a draft in force."""
-    version = services.publish_version(version_id=version_id, by_id=principal_of(request.user).user_id)
-    messages.success(request, _("Version %(number)s is in force.") % {"number": version.number})
+    published = services.publish_version(version_id=version_id, by_id=principal_of(request.user).user_id)
+    messages.success(request, _("Version %(number)s is in force.") % {"number": published.number})
     return redirect("manage_clauses")
 
 
