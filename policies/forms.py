@@ -30,7 +30,6 @@ class VersionForm(forms.ModelForm):  # type: ignore[type-arg]
         ],
         coerce=lambda value: value == "yes",
         initial="yes",
-        widget=forms.RadioSelect,
     )
 
     class Meta:

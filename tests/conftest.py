@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 from django.conf import LazySettings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.cache import cache
 from django.db import connection
 from pytest_django import DjangoDbBlocker
@@ -27,6 +28,9 @@ from tests.fakes.upstream import FakeUpstream, open_upstream
 from tests.servers import Server, database_url, running_server
 
 PASSWORD = "correct horse battery staple"
+
+# Hashing is slow on purpose; tests need it right, not slow.
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
 
 
 @pytest.fixture(autouse=True)
