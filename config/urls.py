@@ -16,6 +16,8 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("policies.urls")),
     path("api/", include("config.resources")),
+    path("", include("quotas.urls")),
+    path("", include("usage.urls")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,6 +1,9 @@
 """Small work on text from people: what must hold before it is stored or shown."""
 
+import csv
+import io
 import unicodedata
+from collections.abc import Iterable
 
 # Controls other than tab and line ends, and characters that reverse or hide the text around them.
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -21,3 +24,10 @@ def is_printable(character: str) -> bool:
 def neutral_cell(value: str) -> str:
     """`value` for a CSV cell: spreadsheets must not take it for a formula (OWASP, CSV injection)."""
     return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """One line of a CSV file (RFC 4180): None as nothing, text neutral, numbers as they are."""
+    line = io.StringIO()
+    csv.writer(line).writerow([neutral_cell(cell) if isinstance(cell, str) else cell for cell in cells])
+    return line.getvalue()

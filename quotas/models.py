@@ -22,6 +22,7 @@ from core import clock
 from core.append_only import AppendOnly
 from core.types import Operation, Via
 from quotas.types import LARGEST_AMOUNT, MODEL_SCOPE, OPEN_STATES, EntryKind, Kind, Period, State, Subject, Unit
+from quotas.wording import name_rule
 
 
 class Quota(models.Model):
@@ -85,7 +86,12 @@ class Quota(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.limit} {self.unit} / {self.period}"
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """The rule in words, such as “20 prompts per month”, in the reader's language."""
+        return name_rule(self.kind, self.limit)
 
     @property
     def kind(self) -> Kind:
@@ -96,6 +102,11 @@ class Quota(models.Model):
     def specificity(self) -> tuple[bool, bool, bool]:
         """Sorts rules as D12 says: person, then department, then role, then everyone."""
         return self.user_id is not None, self.department_id is not None, bool(self.role)
+
+    @property
+    def who(self) -> tuple[str, int | None, int | None]:
+        """Whom the rule is for, as a key: role, department, person."""
+        return self.role, self.department_id, self.user_id
 
     @property
     def subject(self) -> Subject:

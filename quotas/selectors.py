@@ -1,18 +1,35 @@
 """Reads of the rules and the ledger. A standing is computed from the rules and the clock at every call."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from accounts.models import User
 from accounts.types import Principal
 from core import clock
 from quotas.models import Allowance, LedgerEntry, Quota, Reservation
 from quotas.types import OPEN_STATES, Difference, Kind, Period, Standing, State, Unit, Window
 from quotas.windows import window_of
-from quotas.wording import name_rule
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the rules' history: what held before (None: nothing of its own) and after (None: withdrawn)."""
+
+    at: datetime
+    by: User | None
+    before: Quota | None
+    after: Quota | None
+    reason: str
+
+    @property
+    def rule(self) -> Quota:
+        """The rule the line is about."""
+        return self.after or self.before  # type: ignore[return-value]
 
 
 def default_quota() -> Quota:
@@ -65,7 +82,7 @@ def standing_of(rule: Quota, counters: Allowance, at: datetime) -> Standing:
     """The standing under one rule, from the counters of its window around `at`."""
     unit, period, scope = rule.kind
     return Standing(
-        name=name_rule(rule.kind, rule.limit),
+        name=rule.name,
         unit=unit,
         period=period,
         scope=scope,
@@ -137,3 +154,64 @@ def _holds_against_reservations() -> list[Difference]:
 
 def _used_though_given_back() -> Q:
     return Q(state__in=[State.RELEASED, State.REVERSED]) & ~Q(used=0)
+
+
+# ---- for administrators ----------------------------------------------------------------------------------------------
+
+
+def list_general_rules() -> QuerySet[Quota]:
+    """The rules in force for everyone, for roles and for departments."""
+    rules = list_quotas_in_force(clock.now()).filter(user=None)
+    return rules.select_related("department", "created_by").order_by("unit", "period", "scope", "role", "department")
+
+
+def list_personal_rules(search: str = "") -> QuerySet[Quota]:
+    """The rules in force for single persons whose name or e-mail contains `search`, the newest first."""
+    rules = list_quotas_in_force(clock.now()).exclude(user=None)
+    if search:
+        rules = rules.filter(Q(user__name__icontains=search) | Q(user__email__icontains=search))
+    return rules.select_related("user", "created_by").order_by("-starts_at", "-id")
+
+
+def find_rule(
+    *, kind: Kind, role: str = "", department_id: int | None = None, user_id: int | None = None
+) -> Quota | None:
+    """The rule in force for exactly these people, if there is one of its own."""
+    unit, period, scope = kind
+    rules = list_quotas_in_force(clock.now()).filter(unit=unit, period=period, scope=scope)
+    return rules.filter(role=role, department=department_id, user=user_id).first()
+
+
+def list_changes(limit: int = 50) -> list[Change]:
+    """The newest changes of rules, each with the limit before and after it."""
+    rules = list(
+        Quota.objects.select_related("department", "user", "created_by", "ended_by").order_by("-starts_at", "-id")[:500]
+    )
+    ended = {(rule.who, rule.kind, at): rule for rule in rules if (at := rule.ends_at)}
+    changes = []
+    for rule in rules:
+        before = ended.pop((rule.who, rule.kind, rule.starts_at), None)
+        changes.append(Change(rule.starts_at, rule.created_by, before, rule, rule.reason))
+    changes += [Change(at, rule.ended_by, rule, None, rule.end_reason) for (*_, at), rule in ended.items()]
+    return sorted(changes, key=lambda change: change.at, reverse=True)[:limit]
+
+
+def count_reached(
+    *, kind: Kind, role: str = "", department_id: int | None = None, user_id: int | None = None
+) -> tuple[int, int]:
+    """How many active people a rule would reach, and how many of those it speaks of have a more specific one."""
+    people = User.objects.filter(is_active=True)
+    if user_id is not None:
+        return people.filter(pk=user_id).count(), 0
+    people = people.filter(**({"role": role} if role else {}))
+    people = people.filter(**({"department": department_id} if department_id is not None else {}))
+    unit, period, scope = kind
+    rules = list_quotas_in_force(clock.now()).filter(unit=unit, period=period, scope=scope)
+    ours = Quota(role=role, department_id=department_id).specificity
+    more_specific = Q(pk__in=rules.exclude(user=None).values("user"))
+    for rule in rules.filter(user=None):
+        if rule.specificity > ours:
+            same = Q() if rule.department_id is None else Q(department=rule.department_id)
+            more_specific |= same & (Q(role=rule.role) if rule.role else Q())
+    elsewhere = people.filter(more_specific).count()
+    return people.count() - elsewhere, elsewhere

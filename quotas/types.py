@@ -106,6 +106,11 @@ class Standing:
         return None if self.limit is None else max(0, self.limit - self.used - self.held)
 
     @property
+    def ruled(self) -> int | None:
+        """The limit without grants: what the rule alone gives."""
+        return None if self.limit is None else self.limit - self.granted
+
+    @property
     def nearness(self) -> tuple[bool, float]:
         """Sorts standings by how near they are to their end; unmetered ones come last."""
         return (True, 0.0) if self.limit is None else (False, (self.left or 0) / max(1, self.limit))

@@ -6,14 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Aggregate, Count, Min, Q, QuerySet, Sum
+from django.db.models import Aggregate, Count, Min, Model, Q, QuerySet, Sum, TextChoices
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
+from accounts.models import Department, User
+from accounts.types import Role
 from core import clock
+from core.types import Operation, Via
+from courses.models import Course
 from usage.models import DailyRollup, RollupDay, UsageRecord
-from usage.types import Group, Summary, UsageFilters
+from usage.types import Group, Outcome, Summary, UsageFilters
 
+_NAMED: dict[str, type[Model]] = {"user": User, "department": Department, "course": Course}
+_WORDED: dict[str, type[TextChoices]] = {"role": Role, "via": Via, "operation": Operation, "outcome": Outcome}
 Rows = Iterable[dict[str, Any]]
 _DAY = timedelta(days=1)
 _MEASURES = ("calls", "prompts", "input_tokens", "output_tokens", "images", "cost_micro")
@@ -28,6 +36,21 @@ def list_records(filters: UsageFilters) -> QuerySet[UsageRecord]:
     if filters.last_day is not None:
         records = records.filter(started_at__lt=clock.start_of(filters.last_day + _DAY))
     return records.select_related("user", "department", "course", "key").order_by("-started_at", "-id")
+
+
+def page_records(filters: UsageFilters, *, after: int | None, limit: int) -> list[UsageRecord]:
+    """At most `limit` matching records that come after the record with the id `after`, the newest first.
+
+    By key, not by offset: a page costs the same wherever it lies, and stays right while records arrive.
+    """
+    records = list_records(filters)
+    if after is not None:
+        last = UsageRecord.objects.filter(pk=after).values_list("started_at", "pk").first()
+        if last is None:
+            return []
+        started_at, pk = last
+        records = records.filter(Q(started_at__lt=started_at) | Q(started_at=started_at, pk__lt=pk))
+    return list(records[:limit])
 
 
 def summarize(filters: UsageFilters, *, by: Sequence[Group] = ()) -> list[Summary]:
@@ -48,6 +71,21 @@ def summarize(filters: UsageFilters, *, by: Sequence[Group] = ()) -> list[Summar
         for measure in _MEASURES:
             setattr(total, measure, getattr(total, measure) + row[f"total_{measure}"])
     return [groups[key] for key in sorted(groups, key=lambda key: [(value is None, value) for value in key])]
+
+
+def label_keys(group: Group, totals: Sequence[Summary]) -> dict[Any, str]:
+    """How people read the values of a group: names for ids, words for codes, dates as they are written."""
+    keys = [total.key[0] for total in totals]
+    if group in _NAMED:
+        named = {
+            pk: str(row) for pk, row in _NAMED[group]._default_manager.in_bulk([key for key in keys if key]).items()
+        }
+        return {key: named.get(key, _("none")) for key in keys}
+    if group in _WORDED:
+        return {key: str(_WORDED[group](key).label) for key in keys}
+    if group == "model":
+        return {key: key for key in keys}
+    return {key: date_format(key, "YEAR_MONTH_FORMAT" if group == "month" else "DATE_FORMAT") for key in keys}
 
 
 def total_records(day: date) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from accounts.types import Role
 from core.errors import DomainError
 from quotas.services import set_quota
 from quotas.types import Period, Unit
-from quotas.wording import name_rule
 
 
 class Command(BaseCommand):
@@ -43,8 +42,7 @@ class Command(BaseCommand):
             )
         except DomainError as error:
             raise CommandError(str(error.message)) from error
-        name = name_rule(rule.kind, rule.limit)
         if options["json"]:
-            self.stdout.write(json.dumps({"id": rule.pk, "name": name, "limit": rule.limit}))
+            self.stdout.write(json.dumps({"id": rule.pk, "name": rule.name, "limit": rule.limit}))
         else:
-            self.stdout.write(f"In force: {name} for {options['person'] or options['role'] or 'everyone'}.")
+            self.stdout.write(f"In force: {rule.name} for {options['person'] or options['role'] or 'everyone'}.")

@@ -1,0 +1,64 @@
+"""The tally: what is left, on any page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+
+from accounts.authentication import principal_of
+from quotas.selectors import nearest_standing
+from quotas.types import Standing, Unit
+from quotas.wording import name_scope, write_amount
+
+register = template.Library()
+
+# More strokes than this cannot be counted at a glance; a bar stands for them.
+MOST_STROKES = 40
+
+
+@register.inclusion_tag("quotas/meter.html", takes_context=True)
+def quota_meter(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the signed-in person stands under the quota that will end first; nothing for anyone else.
+
+    The fragment fetches itself anew when the page hears the event `quota-changed` on its body.
+    """
+    user = context["request"].user
+    if not user.is_active:  # false for anonymous visitors, too
+        return {}
+    return {"standing": nearest_standing(principal_of(user))}
+
+
+@register.inclusion_tag("quotas/tally.html")
+def tally(standing: Standing, *, decorative: bool = False) -> dict[str, Any]:
+    """One stroke per unit up to 40, a bar above; with its words for a screen reader unless they stand beside it."""
+    if standing.limit is None:
+        return {}
+    used = min(standing.used, standing.limit)
+    held = min(standing.held, standing.limit - used)
+    return {
+        "standing": standing,
+        "decorative": decorative,
+        "strokes": ["used"] * used + ["held"] * held + ["left"] * (standing.left or 0)
+        if standing.unit == Unit.PROMPTS and standing.limit <= MOST_STROKES
+        else [],
+        "used_share": _percent(used, standing.limit),
+        "held_share": _percent(held, standing.limit),
+        "left_share": _percent(standing.left or 0, standing.limit),
+        "left_from": _percent(used + held, standing.limit),
+    }
+
+
+@register.filter
+def amount(value: int | None, unit: str) -> str:
+    """A number of units, as people write it."""
+    return write_amount(Unit(unit), value)
+
+
+@register.filter
+def scope_name(scope: str) -> str:
+    """What a rule covers, in words."""
+    return name_scope(scope)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole if whole else 0:.1f}%"
