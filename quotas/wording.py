@@ -28,7 +28,8 @@ def write_amount(unit: Unit, amount: int | None) -> str:
     """A number of units: money in whole currency, everything else as it is, nothing when unmetered."""
     if amount is None:
         return ""
-    return number_format(Decimal(amount) / MICRO, 2) if unit == Unit.MONEY else number_format(amount)
+    value, decimals = (Decimal(amount) / MICRO, 2) if unit == Unit.MONEY else (amount, 0)
+    return number_format(value, decimals, force_grouping=True)
 
 
 def name_scope(scope: str) -> str:

@@ -1,0 +1,152 @@
+"""Usage as pages and as CSV: one's own, and everyone's for administrators."""
+
+import csv
+from datetime import UTC, datetime
+
+import pytest
+from django.test import AsyncClient, Client
+
+from accounts.models import User
+from core.types import Operation, Via
+from tests.usage.test_record_usage import record
+from usage import views
+from usage.types import Outcome
+
+ALL = "/manage/usage/"
+
+
+@pytest.fixture
+def admin(client: Client, root: User) -> Client:
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def three_calls(sara: User, omar: User) -> None:
+    record(sara, started_at=datetime(2026, 11, 20, 4, 0, tzinfo=UTC), model="big", prompts=2)
+    record(sara, started_at=datetime(2026, 11, 21, 4, 0, tzinfo=UTC), operation=Operation.IMAGE)
+    record(omar, started_at=datetime(2026, 11, 21, 5, 0, tzinfo=UTC), via=Via.API, outcome=Outcome.REFUSED, prompts=0)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(text.removeprefix("\ufeff").splitlines()))
+
+
+@pytest.mark.usefixtures("three_calls")
+def test_the_table_groups_filters_and_totals(admin: Client) -> None:
+    response = admin.get(ALL, {"by": "user", "first_day": "2026-11-20", "last_day": "2026-11-22"})
+    html = response.content.decode()
+    assert [row["label"] for row in response.context["page"]] == ["Sara Chan", "Omar Lee"]
+    assert response.context["total"].prompts == 3
+    assert "In all" in html
+
+
+@pytest.mark.usefixtures("three_calls")
+@pytest.mark.parametrize(
+    ("query", "calls"),
+    [
+        ({}, 3),
+        ({"person": "sara@example.edu"}, 2),
+        ({"model": "big"}, 1),
+        ({"operation": "image"}, 1),
+        ({"outcome": "refused"}, 1),
+        ({"via": "api"}, 1),
+        ({"role": "instructor"}, 0),
+        ({"first_day": "2026-11-21"}, 2),
+        ({"last_day": "2026-11-20"}, 1),
+    ],
+)
+def test_every_filter_narrows(admin: Client, query: dict[str, str], calls: int) -> None:
+    for page in (ALL, f"{ALL}calls/"):
+        assert admin.get(page, query).context["total"].calls == calls
+
+
+@pytest.mark.usefixtures("three_calls")
+@pytest.mark.parametrize("by", ["day", "week", "month", "user", "department", "course", "model", "operation", "via"])
+def test_the_csv_is_the_table(admin: Client, by: str) -> None:
+    shown = admin.get(ALL, {"by": by, "sort": "-prompts"}).context
+    *lines, total = rows(admin.get("/manage/usage.csv", {"by": by, "sort": "-prompts"}).content.decode())
+    assert [(next(iter(line.values())), line["Prompts"]) for line in lines] == [
+        (row["label"], str(row["total"].prompts)) for row in shown["page"]
+    ]
+    assert (total["Calls"], total["Prompts"]) == ("3", "3")
+
+
+@pytest.mark.usefixtures("three_calls")
+def test_a_column_sorts_both_ways(admin: Client) -> None:
+    def labels(sort: str) -> list[str]:
+        return [row["label"] for row in admin.get(ALL, {"by": "user", "sort": sort}).context["page"]]
+
+    assert labels("-prompts") == labels("-key") == ["Sara Chan", "Omar Lee"]
+    assert labels("prompts") == labels("key") == ["Omar Lee", "Sara Chan"]
+
+
+@pytest.mark.usefixtures("three_calls")
+def test_calls_turn_pages_by_key(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "PAGE", 2)
+    first = admin.get(f"{ALL}calls/").context
+    assert [call.started_at.hour for call in first["records"]] == [5, 4]
+    second = admin.get(f"{ALL}calls/", {"after": first["last"].pk}).context
+    assert [call.started_at.day for call in second["records"]] == [20]
+    assert second["last"] is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("three_calls")
+async def test_the_csv_of_calls_streams_every_page(root: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "CSV_CHUNK", 2)
+    client = AsyncClient()
+    await client.aforce_login(root)
+    response = await client.get("/manage/usage/calls.csv", {"last_day": "2026-11-21"})
+    parts = [part.decode() async for part in response]  # type: ignore[attr-defined]
+    lines = rows("".join(parts))
+    assert [(line["Person"], line["AI model"]) for line in lines] == [
+        ("omar@example.edu", "smollm2"),
+        ("sara@example.edu", "smollm2"),
+        ("sara@example.edu", "big"),
+    ]
+    assert lines[2]["Time"] == "2026-11-20T12:00:00+08:00"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"person": "nobody@example.edu"},
+        {"person": "not an address"},
+        {"department": "x"},
+        {"by": "moon"},
+        {"sort": "password"},
+        {"first_day": "2026-02-30"},
+        {"first_day": "2026-11-22", "last_day": "2026-11-21"},
+        {"outcome": "x"},
+    ],
+    ids=str,
+)
+def test_a_filter_that_means_nothing_is_told_and_shows_no_numbers(admin: Client, query: dict[str, str]) -> None:
+    for page in (ALL, f"{ALL}calls/"):
+        response = admin.get(page, query)
+        assert response.status_code == 400
+        assert "In all" not in response.content.decode()
+    assert admin.get("/manage/usage.csv", query, headers={"accept": "application/json"}).status_code == 400
+
+
+@pytest.mark.parametrize("page", [ALL, "/manage/usage.csv", f"{ALL}calls/", f"{ALL}calls.csv"])
+@pytest.mark.parametrize("person", ["sara", "ines"])
+def test_everyones_usage_is_for_administrators_only(
+    client: Client, page: str, person: str, request: pytest.FixtureRequest
+) -> None:
+    client.force_login(request.getfixturevalue(person))
+    assert client.get(page).status_code == 403
+
+
+@pytest.mark.usefixtures("three_calls")
+def test_my_own_use_by_model_is_mine_alone(client: Client, omar: User) -> None:
+    client.force_login(omar)
+    html = client.get("/usage/models/").content.decode()
+    assert "smollm2" in html
+    assert "big" not in html.split("<main")[1]
+
+
+def test_who_looked_says_that_nobody_did(client: Client, sara: User) -> None:
+    client.force_login(sara)
+    assert "Nobody has looked" in client.get("/usage/who-looked/").content.decode()
