@@ -234,6 +234,8 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not _collected
+# No minutes spent on squeezing what only a debugger reads.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("map", "png", "jpg", "gif", "woff", "woff2", "gz", "br")
 # esbuild's chunks carry their hash in their own name: name-1A2B3C4D.js
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^.+[.-]([0-9a-f]{12}|[0-9A-Z]{8})\..+$"
 

@@ -65,7 +65,7 @@ have_node() {
 }
 
 compile_translations() { [ ! -d locale ] || .venv/bin/pybabel --quiet compile --domain=django --directory=locale; }
-collect_static() { .venv/bin/python manage.py collectstatic --no-input --clear --verbosity=0; }
+collect_static() { .venv/bin/python manage.py collectstatic --no-input --clear --verbosity=0 --ignore redoc; }
 
 set_up() {
     make_venv
