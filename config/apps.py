@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from config import celery
+from config import celery, checks
 
 
 class ConfigConfig(AppConfig):
@@ -9,3 +9,5 @@ class ConfigConfig(AppConfig):
     name = "config"
     # Holding the Celery app here makes `shared_task(...).delay()` of any room find its broker.
     celery_app = celery.app
+    # And this registers the checks.
+    settings_check = checks.check_settings_agree

@@ -5,6 +5,7 @@ Every variable read here is described in docs/settings.md; a test compares the t
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 import environ
@@ -22,6 +23,11 @@ def choose_settings() -> None:
 def export(name: str, value: str) -> None:
     """Set the variable for this process and the ones it starts: what the supervisor chose for all of them."""
     os.environ[name] = value
+
+
+def enriched(values: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with `values` added, for a program that is started."""
+    return {**os.environ, **values}
 
 
 def text(name: str, default: str = "") -> str:
@@ -105,6 +111,11 @@ def mail(name: str, folder: Path) -> dict[str, object]:
     if not url:
         return {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend", "EMAIL_FILE_PATH": str(folder)}
     return dict(environ.Env.email_url_config(url))
+
+
+def noted(file: Path) -> str:
+    """What a supervisor noted in `file` for the verbs run beside it, or "" when none did."""
+    return file.read_text().strip() if file.exists() else ""
 
 
 def kept_secret(file: Path) -> str:

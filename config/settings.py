@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from config import env
+from config import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -23,6 +23,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", [])
 BEHIND_TLS = env.flag("BEHIND_TLS", default=False)
 SECURE_SSL_REDIRECT = BEHIND_TLS
+SECURE_REDIRECT_EXEMPT = [r"^readyz$", r"^metrics$"]  # probes come from inside
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if BEHIND_TLS else 0
 # W005, W021: whether the university's other hosts speak TLS only is not this product's promise to make.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -45,6 +46,8 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+
+LOGGING = logs.configure()
 
 # ---- the university ------------------------------------------------------------------------------------
 SITE_NAME = env.text("SITE_NAME", "Campus AI")
@@ -79,9 +82,11 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "csp",
+    "django_structlog",
 ]
 
 MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -250,7 +255,8 @@ MAX_REQUEST_BYTES = env.number("MAX_REQUEST_BYTES", 10 * 1024 * 1024, least=1024
 OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
 LOCAL_MODEL = env.flag("LOCAL_MODEL", default=True)
-LOCAL_MODEL_URL = env.text("LOCAL_MODEL_URL")  # set by the supervisor, which picks the port
+# The supervisor picks the port.
+LOCAL_MODEL_URL = env.text("LOCAL_MODEL_URL", env.noted(DATA_DIR / "local_model"))
 # Deadlines for providers (contract C11), in seconds. "First byte" counts until the first piece of content.
 UPSTREAM_CONNECT_SECONDS = env.number("UPSTREAM_CONNECT_SECONDS", 5, least=1)
 UPSTREAM_FIRST_BYTE_SECONDS = env.number("UPSTREAM_FIRST_BYTE_SECONDS", 60, least=1)

@@ -114,6 +114,8 @@ def _run(children: list[Child], stop: threading.Event) -> None:
     _refuse_taken_port()
     python, logs = sys.executable, settings.DATA_DIR / "logs"
     logs.mkdir(exist_ok=True)
+    # For verbs run beside us, such as doctor.
+    (settings.DATA_DIR / "local_model").write_text(settings.LOCAL_MODEL_URL)
     if port:  # loads its weights while the database is made ready
         children.append(Child("local model", [python, "-m", "config.local_model", str(port)], logs / "model.log"))
     first_words = _prepare_database()

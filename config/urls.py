@@ -4,12 +4,14 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from config import pages
+from config import pages, probes
 
 # One door with one rate limit and one second factor; signed-in people of other roles get 403.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign, no-untyped-call]
 
 urlpatterns = [
+    path("readyz", probes.ready),
+    path("metrics", probes.metrics),
     path("account/", pages.account, name="account"),
     path("language/", pages.language, name="language"),
     path("appearance/", pages.appearance, name="appearance"),

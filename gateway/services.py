@@ -47,6 +47,20 @@ def sync_catalog() -> None:
         _discover_models(upstream)
 
 
+def list_offered_models(upstream: Upstream) -> list[str]:
+    """Ask an upstream which models it offers, under its own names.
+
+    Raises:
+        UpstreamError: it could not be reached, or did not answer as expected.
+    """
+    address, credential = access_of(upstream)
+    kind = ProviderKind(upstream.provider.kind)
+    target = Target(
+        model="", upstream_model="", provider=upstream.provider.slug, kind=kind, base_url=address, credential=credential
+    )
+    return get_adapter(kind).list_model_names(target)
+
+
 def set_credential(*, upstream_id: int, secret: str) -> None:
     """Keep the secret of an upstream, encrypted; "" removes it."""
     Upstream.objects.filter(id=upstream_id).update(credential_encrypted=credentials.encrypt(secret))
@@ -119,13 +133,8 @@ def _built_in(
 
 
 def _discover_models(upstream: Upstream) -> None:
-    address, credential = access_of(upstream)
-    kind = ProviderKind(upstream.provider.kind)
-    target = Target(
-        model="", upstream_model="", provider=upstream.provider.slug, kind=kind, base_url=address, credential=credential
-    )
     try:
-        names = get_adapter(kind).list_model_names(target)
+        names = list_offered_models(upstream)
     except UpstreamError:
         logger.warning("The provider at OPENAI_BASE_URL did not list its models; the catalog stays as it is.")
         return
