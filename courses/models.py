@@ -3,17 +3,29 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Department
+from accounts.types import Role
 from courses.types import CourseRole
 
 
 class Course(models.Model):
     """A class in a term. Programs name it by its code (header X-Course)."""
 
-    code = models.CharField(_("code"), max_length=32, unique=True)
+    code = models.CharField(
+        _("code"),
+        max_length=32,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"\A[A-Z0-9][A-Z0-9._-]*\Z", _("Capital letters, digits, dots and hyphens only, such as COMP1117.")
+            )
+        ],
+    )
     title = models.CharField(_("title"), max_length=160)
     term = models.CharField(_("term"), max_length=40, blank=True)
     department = models.ForeignKey(
@@ -52,3 +64,15 @@ class Enrollment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.course}"
+
+    def clean(self) -> None:
+        """Who teaches a course sees its use, so the role in the university must be one that teaches."""
+        if self.role == CourseRole.INSTRUCTOR and self.user.role not in (Role.INSTRUCTOR, Role.ADMIN):
+            raise ValidationError(
+                {
+                    "role": _(
+                        "Only someone whose role in the university is instructor or administrator can teach a course. "
+                        "Change that role first."
+                    )
+                }
+            )
