@@ -188,7 +188,6 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{SITE_NAME}] "
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = SITE_NAME
-# How many proxies in front append to X-Forwarded-For: a client cannot forge what they wrote (contract F38).
 
 # ---- mail: by EMAIL_URL, or as files that an operator of a small installation can read ---------------------
 vars().update(env.mail("EMAIL_URL", DATA_DIR / "mail"))
