@@ -24,6 +24,7 @@ CORE_MODULES = {
     "ids",
     "limiter",
     "management",
+    "templatetags",
     "text",
     "threads",
     "types",
