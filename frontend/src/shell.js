@@ -1,4 +1,4 @@
-// The frame of every page: htmx sends the CSRF token, and the drawer gives the focus back where it came from.
+// The frame of every page: htmx sends the CSRF token, the drawer gives the focus back, a toast goes when it was read.
 
 const cookie = (name) => document.cookie.match(new RegExp(`(?:^|; )${name}=([^;]*)`))?.[1] ?? "";
 
@@ -11,3 +11,6 @@ const opener = document.querySelector('[popovertarget="side"]');
 side?.addEventListener("toggle", (event) => {
   if (event.newState === "closed") opener?.focus();
 });
+
+const SECONDS_TO_READ = 6;
+for (const toast of document.querySelectorAll("p.toast")) setTimeout(() => toast.remove(), SECONDS_TO_READ * 1000);
