@@ -19,8 +19,10 @@ from config.api import nothing_here
 from courses.selectors import list_courses_of
 from policies.api import ClausesViewSet, MyAcknowledgments
 from policies.selectors import list_outstanding
+from quotas.api import GrantsViewSet, QuotasViewSet
 from quotas.selectors import list_standings
 from quotas.types import Standing
+from usage.api import UsageViewSet
 
 
 class Me(APIView):
@@ -79,6 +81,9 @@ router.include_format_suffixes = False
 router.register("people", PeopleViewSet, basename="people")
 router.register("keys", KeysViewSet, basename="keys")
 router.register("clauses", ClausesViewSet, basename="clauses")
+router.register("quotas", QuotasViewSet, basename="quotas")
+router.register("grants", GrantsViewSet, basename="grants")
+router.register("usage", UsageViewSet, basename="usage")
 
 urlpatterns = [
     path("me/", Me.as_view(), name="api_me"),

@@ -9,9 +9,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
-from accounts.types import Principal
+from accounts.types import Principal, Role
 from core import clock
-from quotas.models import Allowance, LedgerEntry, Quota, Reservation
+from quotas.models import Allowance, Grant, LedgerEntry, Quota, Reservation
 from quotas.types import OPEN_STATES, Difference, Kind, Period, Standing, State, Unit, Window
 from quotas.windows import window_of
 
@@ -39,15 +39,19 @@ def default_quota() -> Quota:
 
 def list_rules(principal: Principal, *, at: datetime) -> list[Quota]:
     """The rules that hold for this person at `at`: of each kind the most specific one (D12)."""
-    candidates = list_quotas_in_force(at).filter(
-        Q(user=None) | Q(user=principal.user_id),
-        Q(department=None) | Q(department=principal.department_id),
-        Q(role="") | Q(role=principal.role),
-    )
+    candidates = list_quotas_in_force(at).filter(_speaks_of(principal))
     # Later entries win: the most specific, and of two equally specific ones the younger.
     ordered = sorted(candidates, key=lambda rule: (rule.specificity, rule.starts_at, rule.pk))
     chosen = {rule.kind: rule for rule in (default_quota(), *ordered)}
     return [chosen[kind] for kind in sorted(chosen)]
+
+
+def _speaks_of(principal: Principal) -> Q:
+    return (
+        (Q(user=None) | Q(user=principal.user_id))
+        & (Q(department=None) | Q(department=principal.department_id))
+        & (Q(role="") | Q(role=principal.role))
+    )
 
 
 def list_quotas_in_force(at: datetime) -> QuerySet[Quota]:
@@ -157,6 +161,26 @@ def _used_though_given_back() -> Q:
 
 
 # ---- for administrators ----------------------------------------------------------------------------------------------
+
+
+def list_visible_quotas(principal: Principal, *, history: bool = False) -> QuerySet[Quota]:
+    """The rules this person may read: all for administrators, else those that speak of them.
+
+    Args:
+        history: also the rules that do not hold any more.
+    """
+    rules = Quota.objects.all() if history else list_quotas_in_force(clock.now())
+    if principal.role != Role.ADMIN:
+        rules = rules.filter(_speaks_of(principal))
+    return rules.select_related("department", "user")
+
+
+def list_visible_grants(principal: Principal, *, person: str = "") -> QuerySet[Grant]:
+    """The grants this person may read, all for administrators; `person` narrows to one e-mail address."""
+    grants = Grant.objects.select_related("allowance__user", "granted_by")
+    if principal.role != Role.ADMIN:
+        grants = grants.filter(allowance__user=principal.user_id)
+    return grants.filter(allowance__user__email=person.lower()) if person else grants
 
 
 def list_general_rules() -> QuerySet[Quota]:

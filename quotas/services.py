@@ -247,7 +247,7 @@ def grant(
     """
     at = clock.now()
     _check_amount(amount, least=1, param="amount")
-    _check_scope(scope)
+    check_scope(scope)
     reason = _check_reason(reason)
     user = User.objects.filter(pk=user_id).first()
     if user is None:
@@ -292,7 +292,7 @@ def set_quota(
     """
     if limit is not None:
         _check_amount(limit, least=0, param="limit")
-    _check_scope(scope)
+    check_scope(scope)
     if user_id is not None and (role or department_id is not None):
         raise InvalidRequest(_("A rule for one person names neither a role nor a department."), param="user")
     key: dict[str, Any] = {"unit": unit, "period": period, "scope": scope, "role": role}
@@ -338,6 +338,20 @@ def install_default_quota() -> None:
     if not Quota.objects.exists():
         rule = default_quota()
         set_quota(limit=rule.limit, unit=Unit(rule.unit), period=Period(rule.period), reason=_("The first rule."))
+
+
+def check_scope(scope: str) -> None:
+    """Refuse a scope that names nothing.
+
+    Raises:
+        InvalidRequest: it is neither empty, nor an operation, nor model:NAME.
+    """
+    named = scope.startswith(MODEL_SCOPE) and scope != MODEL_SCOPE
+    if scope and scope not in Operation.values and not named:
+        raise InvalidRequest(
+            _("“%(scope)s” is neither a tool nor model:NAME. Leave it empty to cover everything.") % {"scope": scope},
+            param="scope",
+        )
 
 
 # ---- inside ----------------------------------------------------------------------------------------------------------
@@ -457,12 +471,3 @@ def _check_reason(reason: str) -> str:
             _("Write the reason. It is kept with the change and shown in its history."), param="reason"
         )
     return reason
-
-
-def _check_scope(scope: str) -> None:
-    named = scope.startswith(MODEL_SCOPE) and scope != MODEL_SCOPE
-    if scope and scope not in Operation.values and not named:
-        raise InvalidRequest(
-            _("“%(scope)s” is neither a tool nor model:NAME. Leave it empty to cover everything.") % {"scope": scope},
-            param="scope",
-        )

@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.models import Department, User
-from accounts.types import Role
+from accounts.types import Principal, Role
 from core import clock
 from core.types import Operation, Via
 from courses.models import Course
@@ -36,6 +36,12 @@ def list_records(filters: UsageFilters) -> QuerySet[UsageRecord]:
     if filters.last_day is not None:
         records = records.filter(started_at__lt=clock.start_of(filters.last_day + _DAY))
     return records.select_related("user", "department", "course", "key").order_by("-started_at", "-id")
+
+
+def list_visible_records(principal: Principal, filters: UsageFilters) -> QuerySet[UsageRecord]:
+    """The matching records this person may read: everyone's for administrators, else their own."""
+    records = list_records(filters)
+    return records if principal.role == Role.ADMIN else records.filter(user=principal.user_id)
 
 
 def page_records(filters: UsageFilters, *, after: int | None, limit: int) -> list[UsageRecord]:
