@@ -39,10 +39,15 @@ app.conf.update(
     timezone="UTC",
     broker_connection_retry_on_startup=True,
     worker_hijack_root_logger=False,
-    # Each repeats harmlessly: the first two are also the only way a lost wake-up is made good.
+    # Each repeats harmlessly, and makes good a wake-up that was lost.
     beat_schedule={
         "end expired reservations": {"task": "gateway.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
         "draw waiting images": {"task": "chat.tasks.run_image_jobs", "schedule": 10.0, "options": {"expires": 10}},
+        "end abandoned answers": {
+            "task": "chat.tasks.end_abandoned_answers",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
         "roll up usage": {"task": "usage.tasks.roll_up", "schedule": 900.0, "options": {"expires": 900}},
     },
 )
