@@ -1,6 +1,6 @@
 """People who may chat, models that behave as their names say, and a real server to talk to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ def accepted(user: User) -> Principal:
 
 
 @pytest.fixture
-def server(transactional_db: None, settings: LazySettings):
+def server(transactional_db: None, settings: LazySettings) -> Iterator[str]:
     """The real ASGI application on a port, with its lifespan."""
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
     with running_server() as address:

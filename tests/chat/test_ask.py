@@ -35,7 +35,7 @@ def test_a_question_is_saved_with_its_empty_answer_and_its_reservation(student: 
     question, answer = Message.objects.filter(conversation_id=asked.conversation_id)
     assert (question.author, question.text) == (Author.PERSON, "What is a binary search?")
     assert (answer.author, answer.text, answer.progress) == (Author.MODEL, "", Progress.RUNNING)
-    assert Reservation.objects.get(pk=answer.call_id).state == State.DISPATCHED
+    assert Reservation.objects.get(call_id=asked.admission.call.id).state == State.DISPATCHED
     assert answer.prompts == 1
 
 
