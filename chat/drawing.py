@@ -1,10 +1,11 @@
 """Image jobs while they are being drawn: claimed by their lease, relayed once, repainted, stored.
 
-Runs on an event loop of its own in a background worker. The rows decide; this only moves bytes.
+The rows decide; this only moves bytes, on whichever event loop it is called.
 """
 
 import asyncio
 import json
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -13,26 +14,22 @@ from chat.pictures import Canvas, NotAPicture, repaint
 from core.errors import DomainError
 from core.threads import hop
 from gateway.errors import UpstreamError
-from gateway.relay import lifespan, open_reply
+from gateway.relay import open_reply
 from gateway.types import Admission, ProviderKind
 
 MOST_AT_ONCE = 4
 RENEW_EVERY = 5.0  # seconds; services.images.LEASE is four times as long
 
 
-async def draw_waiting() -> int:
-    """Draw every job that waits or was left behind, a few at a time; returns how many were claimed here."""
-    job_ids = await hop(services.tend_image_jobs)
-    if not job_ids:
-        return 0
+async def draw_all(job_ids: Collection[UUID]) -> int:
+    """Draw the jobs that are still to be claimed, a few at a time; returns how many were claimed here."""
     room = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def draw_in_turn(job_id: UUID) -> bool:
         async with room:
             return await draw(job_id)
 
-    async with lifespan():
-        return sum(await asyncio.gather(*(draw_in_turn(job_id) for job_id in job_ids)))
+    return sum(await asyncio.gather(*(draw_in_turn(job_id) for job_id in job_ids)))
 
 
 async def draw(job_id: UUID) -> bool:

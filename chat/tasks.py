@@ -2,19 +2,22 @@
 
 import asyncio
 import logging
+from uuid import UUID
 
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from chat import drawing, services
+from gateway import relay
 
 _log = logging.getLogger(__name__)
 
 
 @shared_task
 def run_image_jobs() -> int:
-    """Draw the image jobs that wait."""
-    return asyncio.run(drawing.draw_waiting())
+    """Draw the image jobs that wait, or whose worker died."""
+    job_ids = services.tend_image_jobs()
+    return asyncio.run(_draw(job_ids)) if job_ids else 0
 
 
 @shared_task
@@ -29,3 +32,8 @@ def wake_image_worker() -> None:
         run_image_jobs.delay()
     except OperationalError as error:
         _log.warning("no broker to wake a worker with: %s", type(error).__name__)
+
+
+async def _draw(job_ids: list[UUID]) -> int:
+    async with relay.lifespan():
+        return await drawing.draw_all(job_ids)

@@ -88,8 +88,7 @@ function place(asked) {
     data.conversation = asked.conversation;
     draft.place = asked.conversation;
     history.replaceState(null, "", asked.url);
-    find("#start")?.remove();
-    find(".thread").hidden = false;
+    transcript.replaceChildren(parse('<div class="thread"></div>'));
     swap("#heading", asked.heading);
     swap("#rule", asked.rule);
     const title = find("#heading h1").textContent;

@@ -14,7 +14,7 @@ from gateway.models import Model, Provider, Upstream
 from gateway.types import ProviderKind
 from policies.selectors import list_outstanding
 from policies.services import acknowledge
-from tests.chat.server import running_server
+from tests.chat.server import RunningServer, running_server
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.conftest import catalog, running_fake, upstream
 
@@ -34,10 +34,10 @@ def add_model(db: None, upstream: FakeUpstream) -> AddModel:
     provider = Provider.objects.create(slug="fake", name="Fake", kind=ProviderKind.COMPATIBLE)
     endpoint = Upstream.objects.create(provider=provider, name="fake", base_url=upstream.base_url)
 
-    def add(behavior: str, *, operation: Operation = Operation.CHAT, weight: int = 1) -> Model:
+    def add(behavior: str, *, operation: Operation = Operation.CHAT, weight: int = 1, label: str = "") -> Model:
         return Model.objects.create(
             name=behavior,
-            label=f"Fake {behavior}",
+            label=label or f"Fake {behavior}",
             description="A model of the tests.",
             operation=operation,
             upstream=endpoint,
@@ -68,8 +68,8 @@ def accepted(user: User) -> Principal:
 
 
 @pytest.fixture
-def server(transactional_db: None, settings: LazySettings) -> Iterator[str]:
+def server(transactional_db: None, settings: LazySettings) -> Iterator[RunningServer]:
     """The real ASGI application on a port, with its lifespan."""
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
-    with running_server() as address:
-        yield address
+    with running_server() as server:
+        yield server

@@ -1,12 +1,13 @@
 """A real server in a thread, and a person at it: Django's own test server would hold a stream back until its end."""
 
+import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import uvicorn
@@ -17,17 +18,32 @@ from accounts.models import User
 from config.asgi import application
 
 CSRF = "c" * 32
+T = TypeVar("T")
+
+
+@dataclass
+class RunningServer:
+    """The application on a port of its own."""
+
+    address: str
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something on the server's event loop, from the test's thread."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """The application on a port of its own; gives its address."""
+def running_server() -> Iterator[RunningServer]:
+    """The application in a thread, with its lifespan."""
     listener = socket.create_server(("127.0.0.1", 0))
     started = threading.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            loops.append(asyncio.get_running_loop())
             started.set()
 
     server = Server(uvicorn.Config(application, log_level="warning", lifespan="on", timeout_graceful_shutdown=1))
@@ -35,7 +51,7 @@ def running_server() -> Iterator[str]:
     thread.start()
     assert started.wait(20)
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield RunningServer(f"http://127.0.0.1:{listener.getsockname()[1]}", loops[0])
     finally:
         server.should_exit = True
         thread.join(20)
@@ -54,12 +70,12 @@ class Event:
 class Visitor:
     """A person signed in at a running server."""
 
-    def __init__(self, address: str, user: User) -> None:
+    def __init__(self, server: RunningServer, user: User) -> None:
         client = Client()
         client.force_login(user)
         session = client.cookies[settings.SESSION_COOKIE_NAME].value
         self.http = httpx2.Client(
-            base_url=address,
+            base_url=server.address,
             timeout=20,
             cookies={settings.SESSION_COOKIE_NAME: session, settings.CSRF_COOKIE_NAME: CSRF},
             headers={"X-CSRFToken": CSRF, "Accept": "application/json"},

@@ -11,26 +11,27 @@ from accounts.models import User
 from accounts.types import Principal
 from chat import services
 from chat.models import Message
-from chat.types import Progress
+from chat.types import Author, Progress
 from core import clock
 from quotas.models import Reservation
 from quotas.selectors import find_differences
+from quotas.services import set_quota
 from quotas.types import State
 from tests.chat.conftest import AddModel
-from tests.chat.server import Visitor, text_of
+from tests.chat.server import RunningServer, Visitor, text_of
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from usage.models import UsageRecord
 from usage.types import Outcome
 
 
 @pytest.fixture
-def visitor(server: str, sara: User, student: Principal) -> Iterator[Visitor]:
+def visitor(server: RunningServer, sara: User, student: Principal) -> Iterator[Visitor]:
     with closing(Visitor(server, sara)) as visitor:
         yield visitor
 
 
 @pytest.fixture
-def stranger(server: str, omar: User, other_student: Principal) -> Iterator[Visitor]:
+def stranger(server: RunningServer, omar: User, other_student: Principal) -> Iterator[Visitor]:
     with closing(Visitor(server, omar)) as visitor:
         yield visitor
 
@@ -248,3 +249,28 @@ def test_a_signed_out_page_is_told_so(visitor: Visitor, add_model: AddModel) -> 
 
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "sign_in_required"
+
+
+def test_a_question_without_a_script_still_works(visitor: Visitor, add_model: AddModel) -> None:
+    add_model("good")
+    page = {"Accept": "text/html"}
+
+    asked = visitor.http.post("/chat/ask/", data={"text": "Hello", "model": "good"}, headers=page)
+
+    assert asked.status_code == 302
+    answer = Message.objects.get(author=Author.MODEL)
+    list(visitor.events(f"/chat/answers/{answer.pk}/events/"))
+    assert ANSWER in visitor.http.get(asked.headers["location"], headers=page).text
+
+
+def test_a_refusal_without_a_script_keeps_the_text(visitor: Visitor, add_model: AddModel, sara: User) -> None:
+    add_model("good")
+    set_quota(limit=0, user_id=sara.pk)
+
+    refused = visitor.http.post(
+        "/chat/ask/", data={"text": "Never sent", "model": "good"}, headers={"Accept": "text/html"}
+    )
+
+    assert refused.status_code == 429
+    assert "Never sent</textarea>" in refused.text
+    assert "Nothing was charged" in refused.text

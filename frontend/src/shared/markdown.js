@@ -17,6 +17,7 @@ const PURIFY = {
   ALLOWED_TAGS: TAGS,
   ALLOWED_ATTR: ["href", "start", "align", "data-language", "data-math"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  ADD_URI_SAFE_ATTR: ["start", "align", "data-language", "data-math"], // no addresses
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
@@ -107,7 +108,7 @@ export class Markdown {
 }
 
 function dressLink(link) {
-  if (!link.hasAttribute("href")) return;
+  if (!link.hasAttribute("href")) return link.replaceWith(...link.childNodes);
   link.target = "_blank";
   link.rel = "noopener noreferrer nofollow";
 }
@@ -132,6 +133,7 @@ function dressCode(code, words) {
 
 function dressTable(table, words) {
   const frame = make("div", { className: "table", tabIndex: 0, role: "region", ariaLabel: words.table });
+  for (const cell of table.querySelectorAll("[align=right]")) cell.className = "number";
   table.replaceWith(frame);
   frame.append(table);
 }
