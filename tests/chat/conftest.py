@@ -24,8 +24,10 @@ AddModel = Callable[..., Model]
 
 
 @pytest.fixture(autouse=True)
-def _media(tmp_path: Path, settings: LazySettings) -> None:
+def _alone(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of a test are its own, and nobody is woken: the worker is the test."""
     settings.MEDIA_ROOT = tmp_path / "media"
+    monkeypatch.setattr("chat.tasks.wake_image_worker", lambda: None)
 
 
 @pytest.fixture

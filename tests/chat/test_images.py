@@ -295,9 +295,7 @@ def test_the_same_picture_is_stored_once(student: Principal) -> None:
     assert len(selectors.list_image_jobs(student.user_id)) == 2
 
 
-def test_the_page_answers_201_with_where_the_tile_is(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.tasks.wake_image_worker", lambda: None)
-
+def test_the_page_answers_201_with_where_the_tile_is(visitor: Visitor) -> None:
     made = visitor.http.post("/images/make/", json={**WISH, "model": PLACEHOLDER_NAME})
 
     assert made.status_code == 201

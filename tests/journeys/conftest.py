@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.chat.conftest import (
-    _media,
+    _alone,
     add_model,
     catalog,
     other_student,
@@ -19,7 +19,7 @@ from tests.chat.conftest import (
 from tests.chat.server import RunningServer
 from tests.conftest import PASSWORD
 
-__all__ = ["_media", "add_model", "catalog", "other_student", "running_fake", "server", "student", "upstream"]
+__all__ = ["_alone", "add_model", "catalog", "other_student", "running_fake", "server", "student", "upstream"]
 
 
 @pytest.fixture
@@ -30,7 +30,9 @@ def visit(browser: Browser, server: RunningServer) -> Iterator[Page]:
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: problems.append(request.url) if is_foreign(request.url, server.address) else None)
+    page.on(
+        "request", lambda request: problems.append(request.url) if is_foreign(request.url, server.address) else None
+    )
     yield page
     context.close()
     assert problems == []
