@@ -16,9 +16,9 @@ from policies.selectors import list_outstanding
 from policies.services import acknowledge
 from tests.chat.server import RunningServer, running_server
 from tests.fakes.upstream import FakeUpstream
-from tests.gateway.conftest import catalog, running_fake, upstream
+from tests.gateway.conftest import catalog
 
-__all__ = ["catalog", "running_fake", "upstream"]
+__all__ = ["catalog"]
 
 AddModel = Callable[..., Model]
 
@@ -70,7 +70,7 @@ def accepted(user: User) -> Principal:
 
 
 @pytest.fixture
-def server(transactional_db: None, settings: LazySettings) -> Iterator[RunningServer]:
+def web(transactional_db: None, settings: LazySettings) -> Iterator[RunningServer]:
     """The real ASGI application on a port, with its lifespan."""
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
     with running_server() as server:

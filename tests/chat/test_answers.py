@@ -25,14 +25,14 @@ from usage.types import Outcome
 
 
 @pytest.fixture
-def visitor(server: RunningServer, sara: User, student: Principal) -> Iterator[Visitor]:
-    with closing(Visitor(server, sara)) as visitor:
+def visitor(web: RunningServer, sara: User, student: Principal) -> Iterator[Visitor]:
+    with closing(Visitor(web, sara)) as visitor:
         yield visitor
 
 
 @pytest.fixture
-def stranger(server: RunningServer, omar: User, other_student: Principal) -> Iterator[Visitor]:
-    with closing(Visitor(server, omar)) as visitor:
+def stranger(web: RunningServer, omar: User, other_student: Principal) -> Iterator[Visitor]:
+    with closing(Visitor(web, omar)) as visitor:
         yield visitor
 
 

@@ -122,7 +122,7 @@ def test_nobody_brings_back_what_another_deleted(talk: Conversation, sara_at: Cl
     sara_at.post(f"/chat/{talk.pk}/delete/")
 
     assert omar_at.post(f"/chat/{talk.pk}/restore/").status_code == 404
-    assert "Mine alone" not in omar_at.get("/", {"deleted": talk.pk}).content.decode()
+    assert "Mine alone" not in omar_at.get("/", {"deleted": str(talk.pk)}).content.decode()
 
 
 @pytest.mark.parametrize("address", ["/", "/images/", "/chat/list/"])

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -32,7 +33,7 @@ from quotas.types import State
 from tests.chat.conftest import AddModel
 from tests.chat.server import RunningServer, Visitor
 
-WISH = {"prompt": "A coral reef", "size": ImageSize.SQUARE, "count": 1}
+WISH: dict[str, Any] = {"prompt": "A coral reef", "size": ImageSize.SQUARE, "count": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -41,19 +42,19 @@ def _catalog(catalog: None) -> None:
 
 
 @pytest.fixture
-def visitor(server: RunningServer, sara: User, student: Principal) -> Iterator[Visitor]:
-    with closing(Visitor(server, sara)) as visitor:
+def visitor(web: RunningServer, sara: User, student: Principal) -> Iterator[Visitor]:
+    with closing(Visitor(web, sara)) as visitor:
         yield visitor
 
 
 @pytest.fixture
-def stranger(server: RunningServer, omar: User, other_student: Principal) -> Iterator[Visitor]:
-    with closing(Visitor(server, omar)) as visitor:
+def stranger(web: RunningServer, omar: User, other_student: Principal) -> Iterator[Visitor]:
+    with closing(Visitor(web, omar)) as visitor:
         yield visitor
 
 
-def wish(principal: Principal, model: str = PLACEHOLDER_NAME, **changes: object) -> ImageJob:
-    return services.make_images(principal=principal, model=model, **{**WISH, **changes})  # type: ignore[arg-type]
+def wish(principal: Principal, model: str = PLACEHOLDER_NAME, **changes: Any) -> ImageJob:
+    return services.make_images(principal=principal, model=model, **{**WISH, **changes})
 
 
 def left(principal: Principal) -> int | None:
@@ -91,7 +92,7 @@ def test_a_refused_wish_leaves_no_job(student: Principal) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("prompt", "  "), ("prompt", "x" * 4001), ("size", "9x9"), ("count", 0), ("count", 5)]
 )
-def test_a_wish_that_cannot_be_is_refused_by_its_field(student: Principal, field: str, value: object) -> None:
+def test_a_wish_that_cannot_be_is_refused_by_its_field(student: Principal, field: str, value: Any) -> None:
     with pytest.raises(InvalidRequest) as caught:
         wish(student, **{field: value})
 
@@ -103,11 +104,11 @@ def test_a_wish_that_cannot_be_is_refused_by_its_field(student: Principal, field
 
 
 def test_a_job_is_drawn_stored_by_its_content_and_shown_to_its_owner_only(
-    server: RunningServer, visitor: Visitor, stranger: Visitor, student: Principal
+    web: RunningServer, visitor: Visitor, stranger: Visitor, student: Principal
 ) -> None:
     job = wish(student)
 
-    assert server.run(drawing.draw(job.pk))
+    assert web.run(drawing.draw(job.pk))
 
     job.refresh_from_db()
     picture = Picture.objects.get()
@@ -136,12 +137,12 @@ def test_a_job_is_drawn_stored_by_its_content_and_shown_to_its_owner_only(
     ],
 )
 def test_an_image_that_fails_costs_nothing(
-    server: RunningServer, student: Principal, add_model: AddModel, behavior: str, code: str
+    web: RunningServer, student: Principal, add_model: AddModel, behavior: str, code: str
 ) -> None:
     add_model(behavior, operation=Operation.IMAGE)
     job = wish(student, behavior)
 
-    server.run(drawing.draw(job.pk))
+    web.run(drawing.draw(job.pk))
 
     job.refresh_from_db()
     assert (job.progress, job.code, job.prompts) == (Progress.FAILED, code, 0)
@@ -149,36 +150,36 @@ def test_an_image_that_fails_costs_nothing(
     assert find_differences() == []
 
 
-def test_two_images_of_three_cost_two(server: RunningServer, student: Principal, add_model: AddModel) -> None:
+def test_two_images_of_three_cost_two(web: RunningServer, student: Principal, add_model: AddModel) -> None:
     add_model("image-partial", operation=Operation.IMAGE)
     job = wish(student, "image-partial", count=3)
 
-    server.run(drawing.draw(job.pk))
+    web.run(drawing.draw(job.pk))
 
     job.refresh_from_db()
     assert (job.progress, job.prompts, Picture.objects.count()) == (Progress.COMPLETE, 2, 2)
     assert left(student) == 18
 
 
-def test_two_workers_draw_a_job_once(server: RunningServer, student: Principal) -> None:
+def test_two_workers_draw_a_job_once(web: RunningServer, student: Principal) -> None:
     job = wish(student)
 
     async def both() -> int:
         return await drawing.draw_all([job.pk, job.pk])
 
-    assert server.run(both()) == 1
+    assert web.run(both()) == 1
     assert Picture.objects.count() == 1
 
 
 def test_a_job_whose_worker_died_is_drawn_by_the_next_within_its_reservation(
-    server: RunningServer, student: Principal
+    web: RunningServer, student: Principal
 ) -> None:
     job = wish(student)
     assert services.claim_image_job(job_id=job.pk) is not None  # and the worker dies
     ImageJob.objects.update(lease_until=clock.now() - timedelta(seconds=1))
 
     assert services.tend_image_jobs() == [job.pk]
-    server.run(drawing.draw(job.pk))
+    web.run(drawing.draw(job.pk))
 
     job.refresh_from_db()
     assert (job.progress, job.attempts, job.prompts) == (Progress.COMPLETE, 2, 1)

@@ -11,28 +11,24 @@ from tests.chat.conftest import (
     add_model,
     catalog,
     other_student,
-    running_fake,
-    server,
     student,
-    upstream,
+    web,
 )
 from tests.chat.server import RunningServer
 from tests.conftest import PASSWORD
 
-__all__ = ["_alone", "add_model", "catalog", "other_student", "running_fake", "server", "student", "upstream"]
+__all__ = ["_alone", "add_model", "catalog", "other_student", "student", "web"]
 
 
 @pytest.fixture
-def visit(browser: Browser, server: RunningServer) -> Iterator[Page]:
+def visit(browser: Browser, web: RunningServer) -> Iterator[Page]:
     """A fresh browser at the front page. Fails if a script failed or a page asked for anything foreign."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=server.address, locale="en")
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=web.address, locale="en")
     context.set_default_timeout(10_000)
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on(
-        "request", lambda request: problems.append(request.url) if is_foreign(request.url, server.address) else None
-    )
+    page.on("request", lambda request: problems.append(request.url) if is_foreign(request.url, web.address) else None)
     yield page
     context.close()
     assert problems == []

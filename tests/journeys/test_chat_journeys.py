@@ -245,7 +245,7 @@ def test_nothing_a_model_writes_runs_or_is_fetched(
         assert "noopener" in rel
 
 
-def test_an_image_is_made(visit: Page, server: RunningServer, sara: User, student: Principal, catalog: None) -> None:
+def test_an_image_is_made(visit: Page, web: RunningServer, sara: User, student: Principal, catalog: None) -> None:
     page = visit
     sign_in(page, sara.email)
     page.goto("/images/")
@@ -255,7 +255,7 @@ def test_an_image_is_made(visit: Page, server: RunningServer, sara: User, studen
 
     page.get_by_role("button", name="Make").click()
     expect(page.get_by_text("2 prompts held")).to_be_visible()
-    server.run(drawing.draw(ImageJob.objects.get().pk))
+    web.run(drawing.draw(ImageJob.objects.get().pk))
 
     expect(page.get_by_role("img", name="A coral reef")).to_have_count(2)
     expect(page.locator(".cost")).to_contain_text("of your 18 left")
