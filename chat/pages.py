@@ -218,25 +218,27 @@ def _notice_of(refusal: DomainError) -> Notice:
     return Notice(title=known["title"], text=str(refusal.message), action=known["action"], href=known["href"])
 
 
-def _notices() -> dict[str, dict[str, str]]:
-    """Title and way on for each refusal a person may meet here; "" is for all others."""
+def _notices() -> dict[str, JsonObject]:
+    """Title and way on for each refusal a person may meet here; "" is for all others. `returns`: and back again."""
     return {
         "": {"title": _("This was not sent"), "action": "", "href": ""},
         "insufficient_quota": {
             "title": _("Your prompts are used up"),
             "action": _("See my use"),
-            "href": "/usage/",
+            "href": reverse("statement"),
         },
         "acknowledgment_required": {
             "title": _("Please accept the clauses first"),
             "action": _("Read the clauses"),
-            "href": "/clauses/",
+            "href": reverse("clauses"),
+            "returns": True,
         },
         "rate_limit_exceeded": {"title": _("Too many at once"), "action": "", "href": ""},
         "sign_in_required": {
             "title": _("You are signed out"),
             "action": _("Sign in again"),
             "href": reverse("account_login"),
+            "returns": True,
         },
     }
 

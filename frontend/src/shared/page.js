@@ -43,7 +43,7 @@ export function showRefusal({ code, message }) {
   const way = find("[data-slot=action]", notice);
   if (known.action) {
     way.textContent = known.action;
-    way.href = code === "sign_in_required" ? `${known.href}?next=${encodeURIComponent(location.pathname)}` : known.href;
+    way.href = known.returns ? `${known.href}?next=${encodeURIComponent(location.pathname)}` : known.href;
     way.hidden = false;
   }
   hideRefusal();
