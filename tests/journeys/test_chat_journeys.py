@@ -111,7 +111,7 @@ def test_the_first_day(visit: Page, sara: User, clauses: None, add_model: AddMod
 
     page.get_by_role("button", name="More").click()
     page.get_by_label("Title").fill("Greetings")
-    page.get_by_role("button", name="Rename").click()
+    page.get_by_role("button", name="Rename", exact=True).click()
     expect(page.get_by_role("link", name="Greetings")).to_be_visible()
 
     page.get_by_role("button", name="More").click()
