@@ -87,6 +87,7 @@ def _entries_of(user_id: int, standing: Standing, span: Window) -> QuerySet[Ledg
     entries = list_entries(user_id, None if once else span).filter(
         allowance__unit=standing.unit, allowance__period=standing.period, allowance__scope=standing.scope
     )
+    entries = entries.order_by("-at", "-id")
     return entries.filter(at__gte=span.starts_at, at__lt=span.ends_at) if once else entries
 
 

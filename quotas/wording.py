@@ -25,11 +25,11 @@ def name_rule(kind: Kind, limit: int | None) -> str:
 
 
 def write_amount(unit: Unit, amount: int | None) -> str:
-    """A number of units: money in whole currency, everything else as it is, nothing when unmetered."""
+    """A number of units with a true minus: money in whole currency, all else as it is, nothing when there is none."""
     if amount is None:
         return ""
     value, decimals = (Decimal(amount) / MICRO, 2) if unit == Unit.MONEY else (amount, 0)
-    return number_format(value, decimals, force_grouping=True)
+    return number_format(value, decimals, force_grouping=True).replace("-", "−")
 
 
 def name_scope(scope: str) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
+from playwright.sync_api import Page, expect
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
@@ -39,7 +40,7 @@ def test_the_meter_tells_what_is_left_held_and_when_new_ones_come(sara_at: Clien
     assert (html.count('data-is="used"'), html.count('data-is="held"'), html.count('data-is="left"')) == (7, 1, 12)
     assert 'role="meter"' in html
     assert 'aria-valuenow="12"' in html
-    assert 'aria-valuetext="12 of 20 prompts left, 1 held. New on Dec. 1, 2026."' in html
+    assert 'aria-valuetext="12 of 20 prompts left, 1 held. New on 1 December 2026."' in html
 
 
 def test_the_meter_stands_on_every_page_and_fetches_itself(sara_at: Client) -> None:
@@ -92,3 +93,17 @@ def test_the_meter_costs_two_queries(sara_at: Client, django_assert_num_queries:
 
 def test_nobody_else_reads_a_meter(client: Client, db: None) -> None:
     assert client.get("/usage/meter/").status_code == 302
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_the_meter_mends_itself_when_the_page_says_so(page: Page, site: str, sara: User, client: Client) -> None:
+    client.force_login(sara)
+    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
+    page.goto(f"{site}/usage/")
+    meter = page.locator("#quota-meter")
+    expect(meter).to_contain_text("20 of 20 prompts left")
+    use(sara)
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('quota-changed', {bubbles: true}))")
+    expect(meter).to_contain_text("19 of 20 prompts left")
+    expect(meter.get_by_role("meter")).to_have_attribute("aria-valuenow", "19")

@@ -23,6 +23,7 @@ from quotas.models import Allowance, LedgerEntry, Quota, Reservation
 from quotas.selectors import find_differences
 from quotas.types import EntryKind, State
 from tests.quotas.conftest import Travel, reserve
+from tests.servers import database_url
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True)]
 
@@ -74,18 +75,13 @@ def test_two_hundred_at_once_on_the_first_day_of_twenty_are_twenty(sara: User, r
 
 
 def test_four_server_processes_on_twenty_admit_twenty(sara: User) -> None:
-    scheme = "sqlite:///" if connection.vendor == "sqlite" else "postgres://"
-    place = connection.settings_dict
-    url = f"{scheme}{place['NAME']}"
-    if connection.vendor == "postgresql":
-        url = f"{scheme}{place['USER']}:{place['PASSWORD']}@{place['HOST']}:{place['PORT']}/{place['NAME']}"
     racers = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.quotas.racer", str(sara.pk), "50"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"DATABASE_URL": url},
+            env=os.environ | {"DATABASE_URL": database_url()},
         )
         for _ in range(4)
     ]
