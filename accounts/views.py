@@ -31,7 +31,7 @@ def keys(request: HttpRequest) -> HttpResponse:
             form.add_error(None, problem)
         else:
             return render(request, "accounts/key_created.html", {"key": key, "secret": secret, "base_url": base_url})
-    context = {"form": form, "keys": list_api_keys(person.user_id), "now": clock.now()}
+    context = {"form": form, "keys": list_api_keys(person.user_id), "now": clock.now(), "base_url": base_url}
     return render(request, "accounts/keys.html", context, status=400 if form.errors else 200)
 
 

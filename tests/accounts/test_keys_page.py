@@ -31,6 +31,7 @@ def test_a_new_key_is_shown_once_with_what_to_do_with_it(browser: Client, sara: 
     assert secret[0] not in again
     assert ApiKey.objects.get().prefix in again
     assert "notebook" in again
+    assert "http://testserver/v1" in again
 
 
 @pytest.mark.parametrize(
