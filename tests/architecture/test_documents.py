@@ -57,23 +57,23 @@ def test_commands_page_describes_exactly_the_commands_of_the_rooms() -> None:
     assert {cell.split()[0] for cell in _first_cells("docs/commands.md")} == ours
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/commands.md"])
-def test_commands_in_the_documents_exist(page: str) -> None:
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/commands.md"])
+def test_commands_in_the_documents_exist(document: str) -> None:
     known = set(get_commands())
-    verbs = set(re.findall(r"manage\.py ([a-z_]+)", _text(page)))
-    scripts = set(re.findall(r"\./((?:scripts|\.ci)/[a-z]+)", _text(page)))
-    targets = set(re.findall(r"`make ([a-z]+)`", _text(page)))
+    verbs = set(re.findall(r"manage\.py ([a-z_]+)", _text(document)))
+    scripts = set(re.findall(r"\./((?:scripts|\.ci)/[a-z]+)", _text(document)))
+    targets = set(re.findall(r"`make ([a-z]+)`", _text(document)))
     assert verbs <= known
     assert all((ROOT / script).is_file() for script in scripts)
     assert targets <= set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
 
 
 @pytest.mark.parametrize(
-    "page", sorted(path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=str
+    "document", sorted(path.relative_to(ROOT) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=str
 )
-def test_links_between_documents_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", (ROOT / page).read_text())
-    assert [target for target in targets if not (ROOT / page.parent / target).exists()] == []
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", (ROOT / document).read_text())
+    assert [target for target in targets if not (ROOT / document.parent / target).exists()] == []
 
 
 @pytest.mark.django_db

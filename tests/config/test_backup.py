@@ -58,6 +58,17 @@ def test_a_restore_asks_before_it_replaces_people(installation: Path, tmp_path: 
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_reaches_out_of_its_folder_restores_nothing(installation: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        tar.add(installation / "secret_key", "database")
+        tar.add(installation / "secret_key", "media/../../evil")
+    with pytest.raises(CommandError, match="evil"):
+        call_command("restore", tmp_path / "evil.tar", "--yes")
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_is_no_backup_restores_nothing(installation: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "other.tar", "w") as tar:
         tar.add(installation / "media", "media")
