@@ -1,10 +1,24 @@
-"""Where a domain error becomes an answer: a page in words, or the error envelope for programs."""
+"""What stands around every page: the person's own language, and domain errors turned into answers."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.locale import LocaleMiddleware
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
 
 from core.errors import DomainError
+
+
+class LanguageMiddleware(LocaleMiddleware):
+    """The language kept in the account; else the cookie's, else the browser's. Stands after authentication."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        own = getattr(request.user, "language", "")
+        if own in dict(settings.LANGUAGES):
+            translation.activate(own)
+            request.LANGUAGE_CODE = own
 
 
 class DomainErrorMiddleware(MiddlewareMixin):

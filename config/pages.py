@@ -45,7 +45,8 @@ _PLACES = (
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context processor: the names, the language tag (BCP 47), the appearance and the way around."""
     language = get_language() or settings.LANGUAGE_CODE
-    theme = request.COOKIES.get(THEME_COOKIE, "")
+    own = getattr(getattr(request, "user", None), "theme", "")
+    theme = own or request.COOKIES.get(THEME_COOKIE, "")
     return {
         "frame": {
             "name": settings.SITE_NAME,

@@ -20,7 +20,8 @@ def field(bound: BoundField, css: str = "") -> dict[str, object]:
     """A form field: label above, help under it, problems last, joined to the control by aria-describedby."""
     described = [f"{bound.id_for_label}-help"] if bound.help_text else []
     described += [f"{bound.id_for_label}-problem"] if bound.errors else []
-    attributes: dict[str, str | bool] = {"aria-describedby": " ".join(described)} if described else {}
+    attributes: dict[str, str | bool] = {"placeholder": False}  # the label stands above; a hint goes into the help
+    attributes |= {"aria-describedby": " ".join(described)} if described else {}
     if bound.errors:
         attributes["aria-invalid"] = "true"
     is_check = isinstance(bound.field.widget, CheckboxInput)
