@@ -1,7 +1,7 @@
 """The tally: what is left, on any page."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import template
 
@@ -22,10 +22,21 @@ def quota_meter(context: Mapping[str, Any]) -> dict[str, Any]:
 
     The fragment fetches itself anew when the page hears the event `quota-changed` on its body.
     """
-    user = context["request"].user
-    if not user.is_active:  # false for anonymous visitors, too
-        return {}
-    return {"standing": nearest_standing(principal_of(user))}
+    return {"standing": _nearest(context["request"])}
+
+
+@register.inclusion_tag("quotas/left.html", takes_context=True)
+def quota_left(context: Mapping[str, Any], *, out_of_band: bool = False) -> dict[str, Any]:
+    """The same in two words, for the bar of a phone; renewed together with the meter."""
+    return {"standing": _nearest(context["request"]), "out_of_band": out_of_band}
+
+
+def _nearest(request: Any) -> Standing | None:
+    """Asked once for each page, however often the page shows it."""
+    if not hasattr(request, "nearest_standing"):
+        known = request.user.is_active  # false for anonymous visitors, too
+        request.nearest_standing = nearest_standing(principal_of(request.user)) if known else None
+    return cast("Standing | None", request.nearest_standing)
 
 
 @register.inclusion_tag("quotas/tally.html")
