@@ -29,7 +29,7 @@ from usage.types import Outcome, Totals, UsageSource
 logger = logging.getLogger(__name__)
 
 _PAUSES = (0.2, 1, 5, 15)  # seconds between attempts to conclude while the database is away; then the sweeper does it
-_PATIENCE = 3  # seconds a person waits for the conclusion before the last byte
+_PATIENCE = 10  # seconds a person waits for the conclusion before the last byte, while the database is slow
 _DRAIN = 10  # seconds a stopping server waits for its conclusions
 
 _running: dict[UUID, "Reply"] = {}
@@ -53,6 +53,7 @@ class Reply:
         self.is_stopped = False
         self.is_complete = False
         self.ended = asyncio.Event()
+        self._tried = asyncio.Event()  # a first attempt to conclude was made
         self._admission = admission
         self._adapter = get_adapter(admission.target.kind)
         self._chunks = self._adapter.open(admission.target, admission.call)
@@ -97,7 +98,10 @@ class Reply:
         try:
             await self._chunks.aclose()
         finally:
-            await asyncio.wait({concluding}, timeout=_PATIENCE)  # neither cancels the task nor dies of it
+            tried = asyncio.ensure_future(self._tried.wait())
+            # Neither cancels the conclusion nor dies with it.
+            await asyncio.wait({concluding, tried}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            tried.cancel()
 
     def __aiter__(self) -> Self:
         return self
@@ -188,6 +192,7 @@ class Reply:
                 break
             except (DatabaseError, InterfaceError):
                 logger.warning("Call %s could not be concluded yet.", self._admission.call.id, exc_info=True)
+                self._tried.set()
                 if pause is not None:
                     await asyncio.sleep(pause)
         _running.pop(self._admission.call.id, None)

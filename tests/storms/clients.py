@@ -1,0 +1,60 @@
+"""Many small clients on raw sockets, so that a storm spends its time in the server and not in the test."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+from tests.servers import Server
+
+
+@dataclass(frozen=True)
+class Received:
+    """What came back: 0 and what there was, when the connection broke."""
+
+    status: int
+    text: str
+
+    @property
+    def is_complete(self) -> bool:
+        return self.status == 200 and "data: [DONE]" in self.text
+
+    @property
+    def request_id(self) -> str:
+        _, _, rest = self.text.partition("x-request-id: ")
+        return rest.split("\r\n", 1)[0]
+
+
+def request(server: Server, key: str, model: str) -> bytes:
+    body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "Hi"}]})
+    head = [
+        "POST /v1/chat/completions HTTP/1.1",
+        f"Host: 127.0.0.1:{server.port}",
+        f"Authorization: Bearer {key}",
+        "Connection: close",
+        f"Content-Length: {len(body)}",
+    ]
+    return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
+
+
+async def ask(server: Server, key: str, model: str, *, barrier: asyncio.Barrier | None = None) -> Received:
+    """One call on a connection of its own; with a barrier, the last byte leaves when everyone is ready."""
+    text = b""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    except OSError:
+        return Received(0, "")
+    try:
+        message = request(server, key, model)
+        writer.write(message[:-1])
+        await writer.drain()
+        if barrier is not None:
+            await barrier.wait()
+        writer.write(message[-1:])
+        while piece := await reader.read(65536):
+            text += piece
+    except OSError:
+        pass
+    finally:
+        writer.close()
+    status = int(text[9:12]) if text.startswith(b"HTTP/1.1 ") else 0
+    return Received(status, text.decode())

@@ -1,0 +1,116 @@
+"""Servers that are killed in the middle of everything: nothing lost, nothing doubled (contract, C05)."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db.models import Sum
+
+from accounts.models import User
+from accounts.services import create_api_key
+from quotas.models import Allowance, LedgerEntry, Reservation
+from quotas.selectors import find_differences
+from quotas.services import set_quota
+from quotas.types import OPEN_STATES, EntryKind, State
+from tests.fakes.upstream import FakeUpstream
+from tests.servers import Server, running_server
+from tests.storms.clients import Received, ask
+from usage.models import UsageRecord
+from usage.types import Outcome
+
+KILLS = 100
+CLIENTS = 24
+PEOPLE = 6
+WORKERS = 3
+
+pytestmark = pytest.mark.both_databases
+
+
+def test_a_hundred_kills_lose_nothing_and_double_nothing(
+    offered: FakeUpstream, running_upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    environment = {
+        "OPENAI_BASE_URL": running_upstream.base_url,
+        "MAX_PARALLEL_CALLS": "0",
+        "MAX_ATTEMPTS_PER_HOUR": "0",
+        "LEASE_SECONDS": "3",
+        "SWEEP_SECONDS": "1",
+    }
+    set_quota(limit=100_000)
+    keys = [create_api_key(user_id=person.id, name="storm")[1] for person in make_people()]
+
+    with running_server(tmp_path, workers=WORKERS, environment=environment) as server:
+        answers = asyncio.run(storm(server, keys))
+        wait_for_the_sweep()
+
+    reservations = {str(row.call_id): row for row in Reservation.objects.all()}
+    records = {str(row.call_id): row for row in UsageRecord.objects.all()}
+    arrived = {arrival.call_id for arrival in offered.calls()}
+    assert arrived <= reservations.keys()  # no call went upstream without its row
+    assert {row.state for row in reservations.values()} <= {State.CLOSED, State.RELEASED, State.REVERSED}
+    assert records.keys() == reservations.keys()  # every call has its record, and one only
+    complete = [answer.request_id for answer in answers if answer.is_complete]
+    assert {records[call_id].outcome for call_id in complete} == {Outcome.SERVED}
+    assert {records[call_id].prompts for call_id in complete} == {1}
+    used = sum(record.prompts for record in records.values())
+    assert Allowance.objects.aggregate(used=Sum("used"), held=Sum("held")) == {"used": used, "held": 0}
+    assert LedgerEntry.objects.filter(kind=EntryKind.SETTLE).count() >= used
+    assert find_differences() == []
+    # The storm did what it was for: calls were cut short, and others came through.
+    assert any(record.outcome == Outcome.LOST for record in records.values())
+    assert len(complete) > KILLS
+
+
+def make_people() -> Iterator[User]:
+    for number in range(PEOPLE):
+        yield User.objects.create_user(f"stormy{number}@example.edu", name="Stormy")
+
+
+async def storm(server: Server, keys: list[str]) -> list[Received]:
+    """Clients that ask again and again, while one worker after another is killed."""
+    answers: list[Received] = []
+    is_over = asyncio.Event()
+
+    async def insist(key: str) -> None:
+        while not is_over.is_set():
+            answer = await ask(server, key, "unhurried")
+            answers.append(answer)
+            if not answer.status:
+                await asyncio.sleep(0.1)  # nobody listened: do not spin
+
+    clients = [asyncio.create_task(insist(keys[number % len(keys)])) for number in range(CLIENTS)]
+    for _ in range(KILLS):
+        seen = len(answers)
+        async with asyncio.timeout(60):
+            while not (workers := list_workers(server)) or len(answers) == seen:
+                await asyncio.sleep(0.02)
+        os.kill(random.choice(workers), signal.SIGKILL)
+        await asyncio.sleep(random.uniform(0.05, 0.3))
+    is_over.set()
+    await asyncio.gather(*clients)
+    return answers
+
+
+def list_workers(server: Server) -> list[int]:
+    """The process ids of the server's workers: its children, without Python's own helper."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in read_command(child)]
+
+
+def read_command(process_id: str) -> bytes:
+    try:
+        return Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except OSError:
+        return b""  # it is gone already
+
+
+def wait_for_the_sweep() -> None:
+    latest = time.monotonic() + 60
+    while Reservation.objects.filter(state__in=OPEN_STATES).exists():
+        assert time.monotonic() < latest, "calls were left open"
+        time.sleep(0.2)  # another process sweeps, on its own clock
