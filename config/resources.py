@@ -17,6 +17,7 @@ from accounts.authentication import principal_of, role_required
 from accounts.selectors import get_person_by_id
 from config.api import nothing_here
 from courses.selectors import list_courses_of
+from gateway.api import ModelsViewSet, ProvidersViewSet
 from policies.api import ClausesViewSet, MyAcknowledgments
 from policies.selectors import list_outstanding
 from quotas.api import GrantsViewSet, QuotasViewSet
@@ -83,6 +84,8 @@ router.register("keys", KeysViewSet, basename="keys")
 router.register("clauses", ClausesViewSet, basename="clauses")
 router.register("quotas", QuotasViewSet, basename="quotas")
 router.register("grants", GrantsViewSet, basename="grants")
+router.register("models", ModelsViewSet, basename="models")
+router.register("providers", ProvidersViewSet, basename="providers")
 router.register("usage", UsageViewSet, basename="usage")
 
 urlpatterns = [

@@ -29,11 +29,6 @@ def decrypt(token: str) -> str:
         ) from error
 
 
-def renew(token: str) -> str:
-    """The same secret under the present key; what `token` was encrypted with may be the former one."""
-    return _keys().rotate(token.encode()).decode() if token else ""
-
-
 def _keys() -> MultiFernet:
     secrets = [settings.CREDENTIAL_KEY, settings.CREDENTIAL_KEY_OLD]
     return MultiFernet([Fernet(_derive(secret)) for secret in secrets if secret])

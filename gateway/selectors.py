@@ -7,7 +7,7 @@ from accounts.types import Principal
 from core.types import Operation
 from gateway import credentials
 from gateway.errors import ModelNotFound
-from gateway.models import Model, Upstream
+from gateway.models import Model, Provider, Upstream
 from gateway.types import ProviderKind, Target
 from policies.errors import PolicyRefused
 from policies.services import check_access
@@ -46,6 +46,16 @@ def list_extra_fields(name: str) -> list[str]:
     """The request fields an administrator allows for this model beyond OpenAI's own."""
     model = _enabled_models().filter(name=name).first()
     return model.upstream.extra_fields.split() if model else []
+
+
+def list_catalog() -> QuerySet[Model]:
+    """Every model, disabled ones included."""
+    return Model.objects.select_related("upstream__provider")
+
+
+def list_providers() -> QuerySet[Provider]:
+    """Every provider with its upstreams."""
+    return Provider.objects.prefetch_related("upstreams")
 
 
 def target_of(model: Model) -> Target:

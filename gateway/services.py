@@ -71,7 +71,7 @@ def rotate_credentials() -> int:
     with transaction.atomic():
         upstreams = list(Upstream.objects.exclude(credential_encrypted="").select_for_update())
         for upstream in upstreams:
-            upstream.credential_encrypted = credentials.renew(upstream.credential_encrypted)
+            upstream.credential_encrypted = credentials.encrypt(credentials.decrypt(upstream.credential_encrypted))
         Upstream.objects.bulk_update(upstreams, ["credential_encrypted"])
     return len(upstreams)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import quote
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
+SERVE = ["manage.py", "serve"]
 
 
 @dataclass
@@ -60,10 +61,15 @@ def free_port() -> int:
 
 @contextmanager
 def running_server(
-    data_dir: Path, *, workers: int = 1, port: int = 0, environment: Mapping[str, str] | None = None
+    data_dir: Path,
+    *,
+    workers: int = 1,
+    port: int = 0,
+    environment: Mapping[str, str] | None = None,
+    command: Sequence[str] = SERVE,
 ) -> Iterator[Server]:
     """A server for as long as the block lasts; it answers when the block begins."""
-    server = start_server(data_dir, workers=workers, port=port, environment=environment)
+    server = start_server(data_dir, workers=workers, port=port, environment=environment, command=command)
     try:
         yield server
     finally:
@@ -71,7 +77,12 @@ def running_server(
 
 
 def start_server(
-    data_dir: Path, *, workers: int = 1, port: int = 0, environment: Mapping[str, str] | None = None
+    data_dir: Path,
+    *,
+    workers: int = 1,
+    port: int = 0,
+    environment: Mapping[str, str] | None = None,
+    command: Sequence[str] = SERVE,
 ) -> Server:
     """Start a server and wait until it answers. The caller ends it."""
     port = port or free_port()
@@ -90,7 +101,7 @@ def start_server(
     log = data_dir / f"server-{port}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "serve"],
+            [sys.executable, *command],
             env={**os.environ, **own},
             cwd=ROOT,
             stdout=output,

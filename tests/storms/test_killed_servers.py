@@ -26,7 +26,8 @@ from usage.types import Outcome
 KILLS = 100
 CLIENTS = 24
 PEOPLE = 6
-WORKERS = 3
+WORKERS = 2
+FORKING = ["-m", "tests.storms.forking_server"]
 
 pytestmark = pytest.mark.both_databases
 
@@ -44,7 +45,7 @@ def test_a_hundred_kills_lose_nothing_and_double_nothing(
     set_quota(limit=100_000)
     keys = [create_api_key(user_id=person.id, name="storm")[1] for person in make_people()]
 
-    with running_server(tmp_path, workers=WORKERS, environment=environment) as server:
+    with running_server(tmp_path, workers=WORKERS, environment=environment, command=FORKING) as server:
         answers = asyncio.run(storm(server, keys))
         wait_for_the_sweep()
 
@@ -72,41 +73,34 @@ def make_people() -> Iterator[User]:
 
 
 async def storm(server: Server, keys: list[str]) -> list[Received]:
-    """Clients that ask again and again, while one worker after another is killed."""
+    """Clients that ask again and again, while one process after another is killed."""
     answers: list[Received] = []
-    is_over = asyncio.Event()
+    has_answered, is_over = asyncio.Event(), asyncio.Event()
 
     async def insist(key: str) -> None:
         while not is_over.is_set():
             answer = await ask(server, key, "unhurried")
             answers.append(answer)
-            if not answer.status:
-                await asyncio.sleep(0.1)  # nobody listened: do not spin
+            if answer.is_complete:
+                has_answered.set()
+            elif not answer.status:
+                await asyncio.sleep(0.05)  # nobody listened: do not spin
 
     clients = [asyncio.create_task(insist(keys[number % len(keys)])) for number in range(CLIENTS)]
     for _ in range(KILLS):
-        seen = len(answers)
-        async with asyncio.timeout(60):
-            while not (workers := list_workers(server)) or len(answers) == seen:
-                await asyncio.sleep(0.02)
-        os.kill(random.choice(workers), signal.SIGKILL)
-        await asyncio.sleep(random.uniform(0.05, 0.3))
+        has_answered.clear()
+        await asyncio.wait_for(has_answered.wait(), 30)
+        os.kill(random.choice(list_processes(server)), signal.SIGKILL)
+        await asyncio.sleep(random.uniform(0, 0.2))
     is_over.set()
     await asyncio.gather(*clients)
     return answers
 
 
-def list_workers(server: Server) -> list[int]:
-    """The process ids of the server's workers: its children, without Python's own helper."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in read_command(child)]
-
-
-def read_command(process_id: str) -> bytes:
-    try:
-        return Path(f"/proc/{process_id}/cmdline").read_bytes()
-    except OSError:
-        return b""  # it is gone already
+def list_processes(server: Server) -> list[int]:
+    """The serving processes: the children of the one that forks them."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return [int(child) for child in children.split()]
 
 
 def wait_for_the_sweep() -> None:
