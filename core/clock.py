@@ -3,14 +3,29 @@
 A day is a calendar day of the installation's time zone (TIME_ZONE), whatever zone the worker or the reader is in.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, time
 
 from django.utils import timezone
 
+_told: ContextVar[datetime | None] = ContextVar("told", default=None)
+
 
 def now() -> datetime:
     """The present instant, aware, in UTC."""
-    return timezone.now()
+    return _told.get() or timezone.now()
+
+
+@contextmanager
+def telling(at: datetime) -> Iterator[None]:
+    """Inside, and only for whoever runs inside, it is `at`: how the demo tells its past through the real services."""
+    token = _told.set(at)
+    try:
+        yield
+    finally:
+        _told.reset(token)
 
 
 def local_day(at: datetime) -> date:
