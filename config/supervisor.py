@@ -6,6 +6,7 @@ dies is started again after a pause. Production may use it too, or run the three
 
 import ctypes
 import http.client
+import io
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ import django
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import CommandError, call_command, get_commands
+from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from config import env, local_model
@@ -162,18 +163,21 @@ def _refuse_taken_port() -> None:
 def _prepare_database() -> str:
     """Migrate and fill what is empty; the result is what to tell the person once the first page is there."""
     call_command("migrate", interactive=False, verbosity=0)
+    # The demo begins some weeks ago, with its clauses and quotas: before `prepare` would write today's date on them.
+    told = _open_demo() if settings.DEMO else ""
     call_command("prepare")
     host = "127.0.0.1" if settings.HOST in ("0.0.0.0", "::") else settings.HOST  # noqa: S104  # compared, not bound
-    words = [
-        f"\nThe gateway is at http://{host}:{settings.PORT}/ (Ctrl-C ends it). Its files are in {settings.DATA_DIR}"
-    ]
-    if settings.DEMO and "seed_demo" in get_commands() and not get_user_model().objects.exists():
-        words.append(call_command("seed_demo"))
-    elif settings.DEMO:
-        words.append(
-            "Demo logins have DEMO_PASSWORD, or the password printed at the first start (seed_demo makes another)."
-        )
-    return "\n".join(words)
+    address = f"http://{host}:{settings.PORT}/"
+    return f"\nThe gateway is at {address} (Ctrl-C ends it). Its files are in {settings.DATA_DIR}\n{told}".rstrip()
+
+
+def _open_demo() -> str:
+    if not get_user_model().objects.exists():
+        return str(call_command("seed_demo", stdout=io.StringIO()))
+    return (
+        "Demo logins have DEMO_PASSWORD, or the password printed at the first start "
+        "(manage.py seed_demo --new-password makes another)."
+    )
 
 
 def _is_serving() -> bool:

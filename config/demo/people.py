@@ -43,7 +43,7 @@ class DemoCourse:
 
 
 COURSES = (
-    DemoCourse("COMP1117", "Computer Programming I", "eng", due_weeks=(4, 8)),
+    DemoCourse("COMP1117", "Computer Programming I", "eng", due_weeks=(3, 7)),
     DemoCourse("HIST2021", "Maps of Hong Kong, 1841–1997", "arts", due_weeks=(5, 8)),
 )
 

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.authentication import authenticate_api_key
 from accounts.models import Department, User
@@ -40,7 +39,7 @@ from quotas.windows import window_of
 from usage.services import record_usage, roll_up
 from usage.types import Outcome, Totals, UsageSource
 
-WEEKS = 9
+WEEKS = 8
 # The model the university had before; records keep the names of models that are gone.
 _FORMER_MODEL, _FORMER_UNTIL = "harbour-7b", timedelta(days=25)
 _PRICE_IN, _PRICE_OUT = 1, 4  # of the former model: micro-units a token
@@ -288,8 +287,7 @@ class _Story:
 
     def _at(self, day: date, hour: float) -> datetime:
         """The instant of an hour of a day in the installation's time zone."""
-        noon = timezone.make_aware(datetime(day.year, day.month, day.day, 12), timezone.get_default_timezone())
-        return noon + timedelta(hours=hour - 12)
+        return clock.start_of(day) + timedelta(hours=hour)
 
 
 def set_demo_password(password: str) -> int:

@@ -17,36 +17,42 @@ TALKS = (
         (
             (
                 "Why does my recursive factorial in Python stop with RecursionError?",
-                "Because nothing tells it to stop. A recursive function needs a **base case**, an input it answers "
-                "without calling itself:\n\n"
-                "```python\n"
-                "def factorial(n: int) -> int:\n"
-                "    if n <= 1:          # the base case\n"
-                "        return 1\n"
-                "    return n * factorial(n - 1)\n"
-                "```\n\n"
-                "Check two things in yours: that there is such a line, and that every call comes closer to it. "
-                "`factorial(n)` inside `factorial(n)` never gets closer.",
+                (
+                    "Because nothing tells it to stop. A recursive function needs a **base case**, an input it answers "
+                    "without calling itself:\n\n"
+                    "```python\n"
+                    "def factorial(n: int) -> int:\n"
+                    "    if n <= 1:          # the base case\n"
+                    "        return 1\n"
+                    "    return n * factorial(n - 1)\n"
+                    "```\n\n"
+                    "Check two things in yours: that there is such a line, and that every call comes closer to it. "
+                    "`factorial(n)` inside `factorial(n)` never gets closer."
+                ),
             ),
             (
                 "And how many calls does factorial(n) make?",
-                "Exactly $n$ for $n \\ge 1$: one each for $n, n-1, \\dots, 1$. So the time grows like $O(n)$, and so "
-                "does the memory, because every call waits for the one below it. Python gives up at a depth of about "
-                "1,000; a loop has no such limit.",
+                (
+                    "Exactly $n$ for $n \\ge 1$: one each for $n, n-1, \\dots, 1$. So the time grows like $O(n)$, and "
+                    "so does the memory, because every call waits for the one below it. Python gives up at a depth "
+                    "of about 1,000; a loop has no such limit."
+                ),
             ),
             (
                 "Show me the loop, please, and a test for both.",
-                "```python\n"
-                "def factorial_loop(n: int) -> int:\n"
-                "    result = 1\n"
-                "    for k in range(2, n + 1):\n"
-                "        result *= k\n"
-                "    return result\n\n\n"
-                "def test_both_agree() -> None:\n"
-                "    for n in range(20):\n"
-                "        assert factorial(n) == factorial_loop(n)\n"
-                "```\n\n"
-                "If you hand in work that grew out of this chat, say so as the rule of your course asks.",
+                (
+                    "```python\n"
+                    "def factorial_loop(n: int) -> int:\n"
+                    "    result = 1\n"
+                    "    for k in range(2, n + 1):\n"
+                    "        result *= k\n"
+                    "    return result\n\n\n"
+                    "def test_both_agree() -> None:\n"
+                    "    for n in range(20):\n"
+                    "        assert factorial(n) == factorial_loop(n)\n"
+                    "```\n\n"
+                    "If you hand in work that grew out of this chat, say so as the rule of your course asks."
+                ),
             ),
         ),
     ),
@@ -55,12 +61,14 @@ TALKS = (
         (
             (
                 "What should I look at first when I compare two maps of Victoria Harbour from 1845 and 1945?",
-                "Start with what each map was *for*; that decides what it leaves out.\n\n"
-                "1. **Maker and purpose.** An Admiralty chart cares about depths, a land survey about lots.\n"
-                "2. **Shoreline.** Trace one stretch, such as Central, on both; the difference is reclamation.\n"
-                "3. **Names.** Who named the streets, and in which language?\n"
-                "4. **Silences.** Which villages are missing, and would the maker have known them?\n\n"
-                "Cite the maps from the archive's own catalog. I can be wrong about dates, so check each there.",
+                (
+                    "Start with what each map was *for*; that decides what it leaves out.\n\n"
+                    "1. **Maker and purpose.** An Admiralty chart cares about depths, a land survey about lots.\n"
+                    "2. **Shoreline.** Trace one stretch, such as Central, on both; the difference is reclamation.\n"
+                    "3. **Names.** Who named the streets, and in which language?\n"
+                    "4. **Silences.** Which villages are missing, and would the maker have known them?\n\n"
+                    "Cite the maps from the archive's own catalog. I can be wrong about dates, so check each there."
+                ),
             ),
             (
                 "把上面四點用中文總結成一句話。",
@@ -73,12 +81,14 @@ TALKS = (
         (
             (
                 "Help me plan three evenings of revision for a mid-term on loops, lists and functions.",
-                "| Evening | Topic | Do |\n"
-                "|---|---|---|\n"
-                "| 1 | Loops | five short exercises by hand, then run them |\n"
-                "| 2 | Lists | write `max`, `sum` and `reverse` yourself |\n"
-                "| 3 | Functions | last year's paper in two hours, without help |\n\n"
-                "Stop after each exercise and say aloud what would change if the input were empty.",
+                (
+                    "| Evening | Topic | Do |\n"
+                    "|---|---|---|\n"
+                    "| 1 | Loops | five short exercises by hand, then run them |\n"
+                    "| 2 | Lists | write `max`, `sum` and `reverse` yourself |\n"
+                    "| 3 | Functions | last year's paper in two hours, without help |\n\n"
+                    "Stop after each exercise and say aloud what would change if the input were empty."
+                ),
             ),
         ),
     ),
@@ -87,19 +97,23 @@ TALKS = (
         (
             (
                 "What is the difference between a list and a tuple?",
-                "A list can change after it is made, a tuple cannot:\n\n"
-                "```python\n"
-                "marks = [71, 64]\n"
-                "marks.append(80)     # fine\n"
-                "point = (3, 4)\n"
-                "point[0] = 5         # TypeError\n"
-                "```\n\n"
-                "Use a tuple for a few values that belong together, such as a point; a list for many of one sort.",
+                (
+                    "A list can change after it is made, a tuple cannot:\n\n"
+                    "```python\n"
+                    "marks = [71, 64]\n"
+                    "marks.append(80)     # fine\n"
+                    "point = (3, 4)\n"
+                    "point[0] = 5         # TypeError\n"
+                    "```\n\n"
+                    "Use a tuple for a few values that belong together, such as a point; a list for many of one sort."
+                ),
             ),
             (
                 "So which one can be a key of a dictionary?",
-                "The tuple, as long as everything in it cannot change either. Keys need a hash that stays the same, "
-                "and a list offers none.",
+                (
+                    "The tuple, as long as everything in it cannot change either. Keys need a hash that stays the "
+                    "same, and a list offers none."
+                ),
             ),
         ),
     ),
