@@ -22,7 +22,6 @@ imports:
 	$(BIN)/lint-imports
 
 templates:
-	$(BIN)/djlint templates --check --quiet
 	$(BIN)/djlint templates --lint --quiet
 
 docs:
