@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -88,7 +88,7 @@ class Visitor:
     def ask(self, text: str, *, model: str, **fields: Any) -> httpx2.Response:
         return self.http.post("/chat/ask/", json={"text": text, "model": model, **fields})
 
-    def events(self, address: str, **headers: str) -> Iterator[Event]:
+    def events(self, address: str, **headers: str) -> Generator[Event, None, None]:
         """The events of an answer as they arrive, until the server has said the last one."""
         with self.http.stream("GET", address, headers={"Accept": "text/event-stream", **headers}) as response:
             assert response.status_code == 200, response.read()
