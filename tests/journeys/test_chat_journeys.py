@@ -26,9 +26,9 @@ from usage.types import Outcome
 
 pytestmark = pytest.mark.browser
 
-DEMO_QUESTION = "How many comparisons does binary search need at most for 1,000 items, and why?"
+DEMO_QUESTION = "Binary search: at most how many steps for 1,000 items?"
 DEMO_ANSWER = """\
-At most **10**. Each comparison halves what is left, so the question is how often 1,000 can be halved:
+At most **10**, because each comparison halves what is left:
 
 $$c(n) = \\lceil \\log_2(n + 1) \\rceil$$
 
