@@ -29,16 +29,26 @@ class _Place:
     label: Promise
     roles: tuple[Role, ...] = ()
     also: tuple[str, ...] = ()
+    is_exact: bool = False  # what lies below it is another place
 
 
 _PLACES = (
-    _Place("/", "chat", _("Chat"), also=("/chat/",)),
+    _Place("/", "chat", _("Chat"), also=("/chat/",), is_exact=True),
     _Place("/images/", "image", _("Images")),
     _Place("/usage/", "use", _("My use")),
     _Place("/keys/", "key", _("My keys")),
     _Place("/clauses/", "shield", _("Clauses")),
     _Place("/review/", "teach", _("Teaching"), roles=(Role.INSTRUCTOR, Role.ADMIN)),
     _Place("/manage/", "manage", _("Manage"), roles=(Role.ADMIN,)),
+)
+_MANAGE = (
+    _Place("/manage/", "", _("Overview"), is_exact=True),
+    _Place("/manage/people/", "", _("People")),
+    _Place("/manage/courses/", "", _("Courses")),
+    _Place("/manage/quotas/", "", _("Quotas")),
+    _Place("/manage/usage/", "", _("Usage")),
+    _Place("/manage/clauses/", "", _("Clauses")),
+    _Place("/admin/", "", _("Models and everything else")),
 )
 
 
@@ -53,16 +63,17 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             "university": settings.UNIVERSITY_NAME,
             "lang": _TAGS.get(language, language),
             "theme": theme if theme in THEMES else "",
-            "navigation": _navigation(request),
+            "navigation": _way_around(_PLACES, request),
+            "manage": _way_around(_MANAGE, request),
         }
     }
 
 
-def _navigation(request: HttpRequest) -> list[dict[str, Any]]:
+def _way_around(places: tuple[_Place, ...], request: HttpRequest) -> list[dict[str, Any]]:
     role = getattr(getattr(request, "user", None), "role", "")
     return [
         {"href": p.href, "icon": p.icon, "label": p.label, "is_current": _is_current(p, request.path)}
-        for p in _PLACES
+        for p in places
         if not p.roles or role in p.roles
     ]
 
@@ -70,7 +81,7 @@ def _navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def _is_current(place: _Place, path: str) -> bool:
     if path.startswith(place.also):
         return True
-    return path == place.href if place.href == "/" else path.startswith(place.href)
+    return path == place.href if place.is_exact else path.startswith(place.href)
 
 
 @require_POST

@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/", include("config.resources")),
     path("", include("quotas.urls")),
     path("", include("usage.urls")),
+    path("", include("review.urls")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
 ]
