@@ -1,4 +1,4 @@
-"""What people fill in about themselves."""
+"""What people fill in about themselves, and administrators about people."""
 
 from datetime import date, datetime, timedelta
 
@@ -6,6 +6,9 @@ from django import forms
 from django.core.validators import MaxValueValidator
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
+from accounts.selectors import list_departments
+from accounts.types import Role
 from core import clock
 
 
@@ -33,3 +36,36 @@ class NewKeyForm(forms.Form):
     def clean_expires_at(self) -> datetime | None:
         day = self.cleaned_data["expires_at"]
         return day and clock.start_of(day + timedelta(days=1))
+
+
+class PeopleFilterForm(forms.Form):
+    """Which people to list; `cleaned_data` is what `accounts.selectors.list_people` takes."""
+
+    search = forms.CharField(label=_("Name or e-mail"), required=False, max_length=120)
+    role = forms.ChoiceField(label=_("Role"), required=False, choices=[("", _("All")), *Role.choices])
+    department = forms.ModelChoiceField(
+        list_departments(), label=_("Department"), required=False, empty_label=_("All"), to_field_name="code"
+    )
+
+    def clean_department(self) -> str:
+        """The department's code."""
+        department = self.cleaned_data["department"]
+        return department.code if department else ""
+
+
+class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What administrators may change of a person; the e-mail is the university's."""
+
+    class Meta:
+        model = User
+        fields = ("name", "role", "department")
+
+
+class ReasonForm(forms.Form):
+    """Why something is done to somebody."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=240,
+        help_text=_("Shown on this page to administrators, such as “account lent to someone outside, case 41”."),
+    )

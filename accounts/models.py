@@ -53,6 +53,9 @@ class User(AbstractBaseUser):
         Department, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("department")
     )
     is_active = models.BooleanField(_("active"), default=True, help_text=_("Off means suspended: no sign-in, no keys."))
+    suspension_reason = models.CharField(
+        _("why suspended"), max_length=240, blank=True, help_text=_("For administrators; empty while active.")
+    )
     language = models.CharField(_("language"), max_length=10, blank=True, help_text=_("Empty follows the browser."))
     theme = models.CharField(_("appearance"), max_length=5, blank=True, help_text=_("Empty follows the system."))
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)

@@ -1,5 +1,6 @@
 """Reads about people, departments and keys."""
 
+from allauth.usersessions.models import UserSession
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -66,6 +67,11 @@ def list_departments() -> QuerySet[Department]:
 def list_api_keys(user_id: int) -> QuerySet[ApiKey]:
     """A person's keys, newest first; revoked and expired ones too, so that their end can be read."""
     return ApiKey.objects.filter(user_id=user_id)
+
+
+def count_sessions(user_id: int) -> int:
+    """How many browsers a person is signed in with."""
+    return UserSession.objects.filter(user_id=user_id).count()
 
 
 def get_api_key(*, user_id: int, key_id: int) -> ApiKey:

@@ -60,14 +60,17 @@ def update_person(*, user_id: int, **changes: Unpack[PersonChanges]) -> User:
     return person
 
 
-def suspend_person(*, user_id: int) -> User:
+def suspend_person(*, user_id: int, reason: str = "") -> User:
     """No sign-in, no session and no key of this person works from the next request on (D18). Nothing is deleted.
+
+    Args:
+        reason: for the next administrator who looks.
 
     Raises:
         NotFound: there is no such person.
         LastAdministrator: nobody could administer afterwards.
     """
-    return update_person(user_id=user_id, is_active=False)
+    return update_person(user_id=user_id, is_active=False, suspension_reason=reason)
 
 
 def restore_person(*, user_id: int) -> User:
@@ -76,7 +79,7 @@ def restore_person(*, user_id: int) -> User:
     Raises:
         NotFound: there is no such person.
     """
-    return update_person(user_id=user_id, is_active=True)
+    return update_person(user_id=user_id, is_active=True, suspension_reason="")
 
 
 @transaction.atomic
@@ -199,6 +202,12 @@ def revoke_api_key(*, user_id: int, key_id: int) -> ApiKey:
     """
     ApiKey.objects.filter(id=key_id, user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
     return get_api_key(user_id=user_id, key_id=key_id)
+
+
+@transaction.atomic
+def revoke_api_keys(*, user_id: int) -> int:
+    """End all of a person's keys for good; how many worked until now."""
+    return ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
 
 
 def _lock_person(user_id: int) -> User:

@@ -43,6 +43,7 @@ class PersonChanges(TypedDict, total=False):
     role: Role
     department_id: int | None
     is_active: bool
+    suspension_reason: str
     language: str
     theme: str
 

@@ -1,8 +1,8 @@
-"""Pages about oneself, beside django-allauth's own under /accounts/."""
+"""Pages about oneself and the administrators' pages of people, beside django-allauth's own under /accounts/."""
 
 from django.urls import include, path
 
-from accounts import views
+from accounts import desk, views
 
 urlpatterns = [
     path("keys/", views.keys, name="keys"),
@@ -11,4 +11,10 @@ urlpatterns = [
     path("accounts/email/", views.not_offered),
     path("accounts/confirm-email/", views.not_offered),
     path("accounts/", include("allauth.urls")),
+    path("manage/people/", desk.people, name="manage_people"),
+    path("manage/people/<int:user_id>/", desk.person, name="manage_person"),
+    path("manage/people/<int:user_id>/suspend/", desk.suspend, name="person_suspend"),
+    path("manage/people/<int:user_id>/restore/", desk.restore, name="person_restore"),
+    path("manage/people/<int:user_id>/sign-out/", desk.sign_out, name="person_sign_out"),
+    path("manage/people/<int:user_id>/keys/", desk.revoke_keys, name="person_revoke_keys"),
 ]

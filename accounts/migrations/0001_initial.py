@@ -58,6 +58,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "suspension_reason",
+                    models.CharField(
+                        blank=True,
+                        help_text="For administrators; empty while active.",
+                        max_length=240,
+                        verbose_name="why suspended",
+                    ),
+                ),
+                (
                     "language",
                     models.CharField(
                         blank=True, help_text="Empty follows the browser.", max_length=10, verbose_name="language"
