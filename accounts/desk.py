@@ -14,7 +14,7 @@ from accounts import selectors, services
 from accounts.authentication import role_required
 from accounts.forms import PeopleFilterForm, PersonForm, ReasonForm
 from accounts.models import User
-from accounts.types import Role
+from accounts.types import PersonChanges, Role
 from core import clock
 from core.errors import InvalidRequest, Refusal
 
@@ -45,7 +45,7 @@ def person(request: HttpRequest, user_id: int) -> HttpResponse:
     form = PersonForm(request.POST or None, instance=selectors.get_person_by_id(user_id))
     if form.is_valid():
         try:
-            saved = services.update_person(user_id=user_id, **_columns(form))
+            saved = services.update_person(user_id=user_id, **_changes(form))
         except (ValidationError, Refusal) as problem:
             form.add_error(None, problem if isinstance(problem, ValidationError) else str(problem.message))
         else:
@@ -105,7 +105,7 @@ def revoke_keys(request: HttpRequest, user_id: int) -> HttpResponse:
     return redirect("manage_person", user_id)
 
 
-def _columns(form: PersonForm) -> dict[str, object]:
+def _changes(form: PersonForm) -> PersonChanges:
     fields = form.cleaned_data
     department = fields["department"]
     return {"name": fields["name"], "role": Role(fields["role"]), "department_id": department and department.pk}

@@ -48,7 +48,8 @@ _MANAGE = (
     _Place("/manage/quotas/", "", _("Quotas")),
     _Place("/manage/usage/", "", _("Usage")),
     _Place("/manage/clauses/", "", _("Clauses")),
-    _Place("/admin/", "", _("Models and everything else")),
+    _Place("/admin/gateway/", "", _("Models and providers")),
+    _Place("/admin/", "", _("Everything else"), is_exact=True),
 )
 
 
