@@ -16,6 +16,7 @@ from accounts.api import KeysViewSet, PeopleViewSet
 from accounts.authentication import principal_of, role_required
 from accounts.selectors import get_person_by_id
 from config.api import nothing_here
+from courses.api import CoursesViewSet, EnrollmentsViewSet
 from courses.selectors import list_courses_of
 from gateway.api import ModelsViewSet, ProvidersViewSet
 from policies.api import ClausesViewSet, MyAcknowledgments
@@ -81,6 +82,8 @@ router = DefaultRouter()
 router.include_format_suffixes = False
 router.register("people", PeopleViewSet, basename="people")
 router.register("keys", KeysViewSet, basename="keys")
+router.register("courses", CoursesViewSet, basename="courses")
+router.register("enrollments", EnrollmentsViewSet, basename="enrollments")
 router.register("clauses", ClausesViewSet, basename="clauses")
 router.register("quotas", QuotasViewSet, basename="quotas")
 router.register("grants", GrantsViewSet, basename="grants")

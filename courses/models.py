@@ -40,7 +40,9 @@ class Course(models.Model):
         verbose_name_plural = _("courses")
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(ends_on__gte=models.F("starts_on")), name="course_ends_after_start"
+                condition=models.Q(ends_on__gte=models.F("starts_on")),
+                name="course_ends_after_start",
+                violation_error_message=_("The last day lies before the first."),
             ),
         ]
 

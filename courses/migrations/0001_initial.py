@@ -94,7 +94,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="course",
             constraint=models.CheckConstraint(
-                condition=models.Q(("ends_on__gte", models.F("starts_on"))), name="course_ends_after_start"
+                condition=models.Q(("ends_on__gte", models.F("starts_on"))),
+                name="course_ends_after_start",
+                violation_error_message="The last day lies before the first.",
             ),
         ),
         migrations.AddIndex(

@@ -1,0 +1,91 @@
+"""Courses and enrollments under /api/."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.permissions import BasePermission, IsAdminUser, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from accounts.authentication import principal_of
+from courses import services
+from courses.models import Course, Enrollment
+from courses.selectors import list_visible_courses, list_visible_enrollments
+from courses.serializers import CourseSerializer, EnrollmentSerializer
+from courses.types import CourseRole
+
+
+class CoursesViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    viewsets.GenericViewSet[Course],
+):
+    """Courses, by code. Administrators see and write all; everyone else reads those they are in."""
+
+    serializer_class = CourseSerializer
+    http_method_names = ("get", "post", "patch", "head", "options")
+    lookup_field = "code"
+    lookup_value_regex = r"[A-Z0-9._-]{1,32}"
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [IsAuthenticated() if self.action in ("list", "retrieve") else IsAdminUser()]
+
+    def get_queryset(self) -> QuerySet[Course]:
+        return list_visible_courses(principal_of(self.request.user))
+
+    def perform_create(self, serializer: BaseSerializer[Course]) -> None:
+        serializer.instance = services.create_course(**_columns(serializer.validated_data))
+
+    def perform_update(self, serializer: BaseSerializer[Course]) -> None:
+        changes = _columns(serializer.validated_data)
+        changes.pop("code", None)  # the same, or the serializer would have said no
+        serializer.instance = services.update_course(course_id=self.get_object().pk, **changes)
+
+
+class EnrollmentsViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.DestroyModelMixin,
+    viewsets.GenericViewSet[Enrollment],
+):
+    """Who is in which course. Administrators see and write all, teachers read their courses', everyone their own.
+
+    POST again with another role changes it.
+    """
+
+    serializer_class = EnrollmentSerializer
+    lookup_value_regex = r"\d{1,18}"
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [IsAuthenticated() if self.action in ("list", "retrieve") else IsAdminUser()]
+
+    def get_queryset(self) -> QuerySet[Enrollment]:
+        course = self.request.query_params.get("course", "")
+        return list_visible_enrollments(principal_of(self.request.user), course=course)
+
+    @extend_schema(parameters=[OpenApiParameter("course", description="A course's code.")])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    def perform_create(self, serializer: BaseSerializer[Enrollment]) -> None:
+        asked = serializer.validated_data
+        role = CourseRole(asked.get("role", CourseRole.STUDENT))
+        serializer.instance = services.enroll(course=asked["course"], user=asked["user"], role=role)
+
+    def perform_destroy(self, instance: Enrollment) -> None:
+        services.remove_enrollment(course_id=instance.course_id, user_id=instance.user_id)
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of the API as arguments of the services, which take departments by id."""
+    columns = dict(fields)
+    if "department" in columns:
+        department = columns.pop("department")
+        columns["department_id"] = department and department.pk
+    return columns

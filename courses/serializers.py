@@ -1,0 +1,43 @@
+"""Courses and enrollments as the resource API shows and reads them."""
+
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from accounts.models import Department, User
+from courses.models import Course, Enrollment
+
+
+class CourseSerializer(serializers.ModelSerializer[Course]):
+    """A course; administrators write it, all but the code of one that exists."""
+
+    department = serializers.SlugRelatedField(
+        slug_field="code", queryset=Department.objects.all(), allow_null=True, required=False
+    )
+
+    class Meta:
+        model = Course
+        fields = ("code", "title", "term", "department", "starts_on", "ends_on")
+        # The service says it, in one place and for every case of the code.
+        extra_kwargs: ClassVar[dict[str, Any]] = {"code": {"validators": []}}
+
+    def validate_code(self, code: str) -> str:
+        """Programs and keys name courses by their code, so it stays."""
+        if self.instance is not None and code != self.instance.code:
+            raise serializers.ValidationError(_("A course keeps its code. Make a new course instead."))
+        return code
+
+
+class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
+    """A person's place in a course."""
+
+    course = serializers.SlugRelatedField(slug_field="code", queryset=Course.objects.all())
+    person = serializers.SlugRelatedField(source="user", slug_field="email", queryset=User.objects.all())
+    name = serializers.CharField(source="user.name", read_only=True)
+
+    class Meta:
+        model = Enrollment
+        fields = ("id", "course", "person", "name", "role")
+        # Enrolling again changes the role; it is not a second enrollment to refuse.
+        validators: ClassVar[list[Any]] = []
