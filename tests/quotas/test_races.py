@@ -8,11 +8,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import cycle
-from threading import Barrier, Thread
 from uuid import UUID
 
 import pytest
-from django.db import connection, connections
 
 from accounts.models import User
 from core import clock
@@ -23,39 +21,10 @@ from quotas.models import Allowance, LedgerEntry, Quota, Reservation
 from quotas.selectors import find_differences
 from quotas.types import EntryKind, State
 from tests.quotas.conftest import Travel, reserve
+from tests.racing import race
 from tests.servers import database_url
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(autouse=True)
-def patient_pool() -> None:
-    """Two hundred threads share ten connections here: let them queue rather than give up."""
-    if connection.vendor == "postgresql":
-        connection.ensure_connection()
-        connection.pool.timeout = 60  # type: ignore[attr-defined]
-
-
-def race(runners: Sequence[Callable[[], object]]) -> list[object]:
-    """Run all at once, each in a thread of its own that starts when all are there; their results in order."""
-    results: list[object] = [None] * len(runners)
-    start = Barrier(len(runners))
-
-    def run(place: int) -> None:
-        start.wait()
-        try:
-            results[place] = runners[place]()
-        except QuotaExhausted as refusal:
-            results[place] = refusal
-        finally:
-            connections.close_all()
-
-    threads = [Thread(target=run, args=(place,)) for place in range(len(runners))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def race_each(calls: Sequence[UUID], *arrows: Callable[..., object]) -> None:

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from random import Random
 
 import pytest
 
 from accounts.models import User
+from core import clock
 from core.types import Operation, Via
 from courses.models import Course
+from tests.racing import race
 from tests.usage.test_record_usage import record
 from usage.models import DailyRollup, RollupDay
 from usage.selectors import list_days_to_roll_up, summarize
@@ -112,3 +115,17 @@ def test_a_call_just_after_midnight_in_hong_kong_belongs_to_the_new_day(sara: Us
         (date(2026, 11, 21),),
         (date(2026, 11, 22),),
     ]
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_late_records_and_rollups_at_once_lose_no_call(sara: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.clock.now", lambda: TODAY)
+    some_days = [date(2026, 11, day) for day in (10, 11, 12)]
+    late = [partial(record, sara, started_at=clock.start_of(day)) for day in some_days * 8]
+    again = [partial(roll_up_day, day) for day in some_days * 4]
+    race([*late, *again])
+    assert summarize(UsageFilters())[0].calls == 24
+    roll_up()
+    assert summarize(UsageFilters())[0].calls == 24
+    assert sum(DailyRollup.objects.values_list("calls", flat=True)) == 24
