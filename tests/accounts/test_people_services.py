@@ -131,3 +131,25 @@ def test_nobody_revokes_the_key_of_another(sara: User, omar: User) -> None:
     assert ApiKey.objects.get().revoked_at is None
     first = services.revoke_api_key(user_id=sara.id, key_id=key.id).revoked_at
     assert services.revoke_api_key(user_id=sara.id, key_id=key.id).revoked_at == first
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_many_tabs_at_once_make_no_more_keys_than_one_may_have(sara: User) -> None:
+    for n in range(services.MAX_ACTIVE_KEYS - 2):
+        services.create_api_key(user_id=sara.id, name=f"key {n}")
+    start = Barrier(6)
+
+    def create(_n: int) -> bool:
+        try:
+            start.wait(10)
+            services.create_api_key(user_id=sara.id, name="one more")
+        except TooManyKeys:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(create, range(6))) == 2
+    assert ApiKey.objects.count() == services.MAX_ACTIVE_KEYS
