@@ -1,0 +1,190 @@
+"""What Django's handler would have done for /v1, and does not: the six duties of house.md, section 6."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from quotas.models import Reservation
+from tests.fakes.upstream import ANSWER, FakeUpstream
+from tests.servers import Server, running_server
+from usage.models import UsageRecord
+
+CHAT = {"model": "good", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture
+def web(server: Server, saras_key: str) -> Iterator[httpx2.Client]:
+    headers = {"authorization": f"Bearer {saras_key}"}
+    with httpx2.Client(base_url=server.address, headers=headers, timeout=20) as web:
+        yield web
+
+
+def code_of(answer: httpx2.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+def test_every_answer_has_a_request_id_of_its_own(web: httpx2.Client) -> None:
+    answers = [
+        web.get("/v1/models"),
+        web.get("/v1/nothing"),
+        web.post("/v1/chat/completions", json=CHAT),
+        web.post("/v1/chat/completions", content=b"?"),
+        web.get("/v1/models", headers={"authorization": ""}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 404, 200, 400, 401]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1", "/v1/", "/v1/nothing", "/v1/chat/completions/", "/v1/embeddings", "/v1/responses"]
+)
+def test_an_unknown_route_is_json(web: httpx2.Client, path: str) -> None:
+    answer = web.post(path, json={})
+
+    assert (answer.status_code, code_of(answer)) == (404, "not_found")
+
+
+def test_another_method_is_refused(web: httpx2.Client) -> None:
+    answer = web.get("/v1/chat/completions")
+
+    assert (answer.status_code, code_of(answer), answer.headers["allow"]) == (405, "method_not_allowed", "POST")
+
+
+def test_an_unknown_host_is_refused(web: httpx2.Client) -> None:
+    answer = web.get("/v1/models", headers={"host": "evil.example"})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "Host")
+
+
+@pytest.mark.parametrize("name", ["x-api-key", "api-key", "cookie"])
+def test_a_key_is_looked_for_in_one_place_only(server: Server, saras_key: str, name: str) -> None:
+    assert httpx2.get(f"{server.api}/models", headers={name: saras_key}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"model": NaN}', b'{"a":' * 2000, b'{"model": "\\ud800"}'],
+    ids=["empty", "cut", "list", "text", "bytes", "nan", "deep", "surrogate"],
+)
+def test_a_body_that_is_no_json_object_is_an_invalid_request(web: httpx2.Client, body: bytes) -> None:
+    answer = web.post("/v1/chat/completions", content=body)
+
+    assert (answer.status_code, code_of(answer)) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"model": None}, "model"),
+        ({"model": 5}, "model"),
+        ({"model": "a\u0000b"}, "model"),
+        ({"messages": []}, "messages"),
+        ({"messages": "Hi"}, "messages"),
+        ({"messages": ["Hi"]}, "messages[0]"),
+        ({"messages": [{"content": "Hi"}]}, "messages[0].role"),
+        ({"messages": [{"role": "king", "content": "Hi"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": "Hi", "base_url": "x"}]}, "messages[0].base_url"),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.png"}}]}
+                ]
+            },
+            "messages[0].content[0].image_url.url",
+        ),
+        ({"temperature": "warm"}, "temperature"),
+        ({"temperature": 3}, "temperature"),
+        ({"n": 0}, "n"),
+        ({"n": True}, "n"),
+        ({"n": 2}, "n"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"tools": [{"type": "mcp", "server_url": "http://127.0.0.1"}]}, "tools[0].type"),
+        ({"user_id": 1}, "user_id"),
+        ({"base_url": "http://127.0.0.1"}, "base_url"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_the_field_to_blame_is_named(
+    web: httpx2.Client, offered: FakeUpstream, change: dict[str, object], param: str
+) -> None:
+    answer = web.post("/v1/chat/completions", json={**CHAT, **change})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    assert offered.calls() == []
+    assert not Reservation.objects.exists()
+
+
+def test_a_picture_inside_the_request_passes(web: httpx2.Client, offered: FakeUpstream) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(b'x').decode()}"
+    content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
+
+    answer = web.post("/v1/chat/completions", json={**CHAT, "messages": [{"role": "user", "content": content}]})
+
+    assert answer.status_code == 200
+    assert offered.calls()[0].body["messages"][0]["content"] == content
+
+
+def test_a_database_that_is_away_is_said_to_be_away(tmp_path: Path, upstream: FakeUpstream) -> None:
+    nowhere = {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing"}
+    with running_server(tmp_path, environment=nowhere) as server:
+        answer = httpx2.post(
+            f"{server.api}/chat/completions", headers={"authorization": "Bearer cak_x"}, json=CHAT, timeout=20
+        )
+
+    assert (answer.status_code, code_of(answer)) == (503, "unavailable")
+    assert answer.headers["retry-after"]
+    assert upstream.calls() == []
+
+
+# ---- Idempotency-Key --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_the_same_key_and_body_get_the_first_answer_again(
+    web: httpx2.Client, offered: FakeUpstream, stream: bool
+) -> None:
+    headers = {"idempotency-key": "homework-1"}
+    first, second = (web.post("/v1/chat/completions", json={**CHAT, "stream": stream}, headers=headers) for _ in "ab")
+
+    assert ANSWER.split()[0] in first.text
+    assert second.text == first.text
+    assert second.headers["content-type"] == first.headers["content-type"]
+    assert second.headers["idempotent-replayed"] == "true"
+    assert len(offered.calls()) == 1
+    assert UsageRecord.objects.count() == 1
+
+
+def test_the_same_key_with_another_body_is_refused(web: httpx2.Client) -> None:
+    headers = {"idempotency-key": "homework-2"}
+    web.post("/v1/chat/completions", json=CHAT, headers=headers)
+
+    answer = web.post("/v1/chat/completions", json={**CHAT, "temperature": 1}, headers=headers)
+
+    assert (answer.status_code, code_of(answer)) == (422, "idempotency_key_reused")
+    assert answer.headers["x-should-retry"] == "false"
+
+
+def test_the_same_key_while_the_first_runs_is_told_to_wait(web: httpx2.Client, offered: FakeUpstream) -> None:
+    headers = {"idempotency-key": "homework-3"}
+    body = {**CHAT, "model": "slow", "stream": True}
+    with web.stream("POST", "/v1/chat/completions", json=body, headers=headers) as first:
+        next(first.iter_lines())
+        answer = web.post("/v1/chat/completions", json=body, headers=headers)
+
+    assert (answer.status_code, code_of(answer)) == (409, "idempotency_in_flight")
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_failure_leaves_the_key_free(web: httpx2.Client, offered: FakeUpstream) -> None:
+    headers = {"idempotency-key": "homework-4"}
+    for _ in range(2):
+        assert web.post("/v1/chat/completions", json={**CHAT, "model": "error-400"}, headers=headers).status_code == 400
+
+    assert len(offered.calls()) == 2
