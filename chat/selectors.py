@@ -68,7 +68,7 @@ def _heading(at: datetime) -> str:
         return _("Yesterday")
     if age <= 7:
         return _("Last 7 days")
-    return date_format(day, "F" if day.year == today.year else "F Y")
+    return date_format(day, "F" if day.year == today.year else "YEAR_MONTH_FORMAT")
 
 
 def list_messages(conversation_id: UUID, *, since: UUID | None = None) -> list[Message]:

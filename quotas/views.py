@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -23,6 +24,8 @@ from quotas.models import Quota
 from quotas.statement import Line, Statement, read_statement
 from quotas.types import Standing
 
+gettext_noop("Hong Kong")  # the default zone's city, for translators; another zone shows its English name
+
 
 @never_cache
 @role_required()
@@ -34,7 +37,7 @@ def statement(request: HttpRequest) -> HttpResponse:
     context = {
         "statement": shown,
         "standing": shown.standing,
-        "zone": settings.TIME_ZONE.rpartition("/")[2].replace("_", " "),
+        "zone": _(settings.TIME_ZONE.rpartition("/")[2].replace("_", " ")),
         "this": _address(shown.month, shown.standing),
         "previous": _address(shown.previous_month, shown.standing),
         "next": shown.next_month and _address(shown.next_month, shown.standing),

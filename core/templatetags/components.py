@@ -30,3 +30,15 @@ def field(bound: BoundField, css: str = "") -> dict[str, object]:
     if isinstance(bound.field.widget, Textarea):
         attributes.setdefault("rows", str(bound.field.widget.attrs.get("rows", 4)))
     return {"field": bound, "control": bound.as_widget(attrs=attributes), "is_check": is_check}
+
+
+_BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Macintosh", "Linux")
+
+
+@register.filter
+def browser_name(user_agent: str) -> str:
+    """A browser's own description in two words, such as "Firefox, Windows"; cut short when it is none we know."""
+    browser = next((name for sign, name in _BROWSERS if sign in user_agent), "")
+    system = next((name for name in _SYSTEMS if name in user_agent), "")
+    return ", ".join(word for word in (browser, system) if word) or user_agent[:40]
