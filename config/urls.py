@@ -16,6 +16,7 @@ urlpatterns = [
     path("language/", pages.language, name="language"),
     path("appearance/", pages.appearance, name="appearance"),
     path("", include("accounts.urls")),
+    path("", include("courses.urls")),
     path("", include("policies.urls")),
     path("api/", include("config.resources")),
     path("", include("quotas.urls")),
