@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from courses.models import Course
@@ -63,14 +62,14 @@ class RosterForm(forms.Form):
 
     def clean_file(self) -> str:
         """The file's text; "" when none was sent."""
-        file: UploadedFile | None = self.cleaned_data["file"]
+        file: Any = self.cleaned_data["file"]
         if file is None:
             return ""
-        if (file.size or 0) > LARGEST_ROSTER:
+        if file.size > LARGEST_ROSTER:
             raise forms.ValidationError(_("The file is larger than 1 MB. Send a roster, or split it."))
         try:
             # utf-8-sig: Excel begins its CSV files with a byte order mark.
-            return file.read().decode("utf-8-sig")
+            return str(file.read(), "utf-8-sig")
         except UnicodeDecodeError:
             raise forms.ValidationError(_("The file is not UTF-8. Save it again as “CSV UTF-8”.")) from None
 
@@ -84,4 +83,4 @@ class RosterForm(forms.Form):
     @property
     def roster(self) -> str:
         """The text to import: the file's when one was sent."""
-        return self.cleaned_data.get("file") or self.cleaned_data.get("text", "")
+        return str(self.cleaned_data["file"] or self.cleaned_data["text"])
