@@ -1,5 +1,6 @@
 """The statement, the meter, and the administrator's page of rules."""
 
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -116,7 +117,7 @@ def _cells(line: Line) -> tuple[object, ...]:
     return at, line.what, line.course, line.reference, line.used, line.held, line.granted, line.left
 
 
-def _address(month: Any, standing: Standing) -> str:
+def _address(month: date, standing: Standing) -> str:
     asked = {"month": f"{month:%Y-%m}", "unit": standing.unit, "period": standing.period, "scope": standing.scope}
     return "?" + urlencode(asked)
 

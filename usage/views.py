@@ -1,6 +1,7 @@
 """My use by model and course, who looked at it, and the administrator's view of everyone's."""
 
 from collections.abc import AsyncIterator, Collection, Iterable
+from datetime import date
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -209,6 +210,6 @@ def _attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
-def _a_year_ago() -> Any:
+def _a_year_ago() -> date:
     today = clock.local_day(clock.now())
     return today.replace(year=today.year - 1, day=1)
