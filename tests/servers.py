@@ -67,24 +67,15 @@ def running_server(
     port: int = 0,
     environment: Mapping[str, str] | None = None,
     command: Sequence[str] = SERVE,
+    health: str = "/healthz",
 ) -> Iterator[Server]:
-    """A server for as long as the block lasts; it answers when the block begins."""
-    server = start_server(data_dir, workers=workers, port=port, environment=environment, command=command)
-    try:
-        yield server
-    finally:
-        server.end()
+    """A server for as long as the block lasts; it answers when the block begins.
 
-
-def start_server(
-    data_dir: Path,
-    *,
-    workers: int = 1,
-    port: int = 0,
-    environment: Mapping[str, str] | None = None,
-    command: Sequence[str] = SERVE,
-) -> Server:
-    """Start a server and wait until it answers. The caller ends it."""
+    Args:
+        port: 0 takes a free one.
+        command: what Python is to run, from the project's root.
+        health: the path that answers as soon as it serves.
+    """
     port = port or free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     own = {
@@ -96,30 +87,31 @@ def start_server(
         "LOCAL_MODEL": "0",
         "DEMO": "0",
         "REDIS_URL": "",
-        **(environment or {}),
     }
     log = data_dir / f"server-{port}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, *command],
-            env={**os.environ, **own},
+            env={**os.environ, **own, **(environment or {})},
             cwd=ROOT,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
     server = Server(port, process, log)
-    _wait_until_alive(server)
-    return server
+    try:
+        _wait_until_alive(server, f"{server.address}{health}")
+        yield server
+    finally:
+        server.end()
 
 
-def _wait_until_alive(server: Server) -> None:
+def _wait_until_alive(server: Server, address: str) -> None:
     latest = time.monotonic() + 30
     while time.monotonic() < latest and server.process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{server.address}/healthz", timeout=1):
+            with urllib.request.urlopen(address, timeout=1):
                 return
         except (URLError, OSError):
             time.sleep(0.05)  # there is no event of another process to wait for
-    server.end(signal.SIGKILL)
     raise AssertionError(f"The server did not start:\n{server.log.read_text()[-4000:]}")
