@@ -5,6 +5,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Tags, Warning, register  # noqa: A004
+from django.db import connection
 
 
 @register(Tags.database)
@@ -13,6 +14,8 @@ def check_access_rules(databases: Sequence[str] | None = None, **options: Any) -
     if not databases:
         return []
     rules, catalog = apps.get_model("policies", "AccessRule"), apps.get_model("gateway", "Model")
+    if not {rules._meta.db_table, catalog._meta.db_table} <= set(connection.introspection.table_names()):
+        return []  # the very first `migrate` checks before it makes them
     names = catalog.objects.values("name")
     return [
         Warning(
