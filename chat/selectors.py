@@ -13,11 +13,15 @@ from chat.models import Conversation, ImageJob, Message, Picture
 from chat.types import Author, Progress, Snapshot
 from core import clock
 from core.errors import NotFound
+from gateway.models import Model
+from gateway.types import ProviderKind
 from quotas.models import LedgerEntry, Reservation
 from quotas.types import State, Unit
 
 CONVERSATIONS_AT_ONCE = 40
 IMAGE_JOBS_AT_ONCE = 24
+LONG_HISTORY = 48_000  # characters: about 12,000 tokens, which every model of the last years reads
+SHORT_HISTORY = 8_000  # characters: the built-in model has 4,096 tokens for question and answer
 
 
 # ---- conversations ----------------------------------------------------------------------------------
@@ -105,6 +109,12 @@ def list_turns(conversation_id: UUID, *, before: UUID | None = None, characters:
     while turns and turns[-1]["role"] == "assistant":
         turns.pop()
     return turns[::-1]
+
+
+def get_longest_history(model: str) -> int:
+    """How many characters of a conversation the AI model is sent at most, the question included."""
+    kind = Model.objects.filter(name=model).values_list("upstream__provider__kind", flat=True).first()
+    return SHORT_HISTORY if kind == ProviderKind.LOCAL else LONG_HISTORY
 
 
 # ---- answers ----------------------------------------------------------------------------------------

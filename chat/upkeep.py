@@ -11,7 +11,7 @@ from chat import answering, services
 from core.threads import hop
 
 TEND_EVERY = 10.0  # seconds
-PATIENCE = 5.0  # seconds running answers may still take when the process is asked to end
+PATIENCE = 2.0  # seconds running answers may still take when the process is asked to end
 
 _log = logging.getLogger(__name__)
 

@@ -23,8 +23,7 @@ from gateway.types import Admission, Call
 
 # Whoever writes an answer says so every second; silent for this long means dead.
 LEASE = timedelta(seconds=20)
-LONGEST_PROMPT = 32_000  # characters, as the next two
-LONGEST_HISTORY = 24_000
+LONGEST_PROMPT = 32_000  # characters, as the next
 LONGEST_TITLE = 60
 
 
@@ -96,7 +95,7 @@ def title_of(text: str) -> str:
 
 
 def _chat_call(conversation: Conversation, *, model: str, question: str, before: UUID | None = None) -> Call:
-    room = max(0, LONGEST_HISTORY - len(question))
+    room = max(0, selectors.get_longest_history(model) - len(question))
     turns = selectors.list_turns(conversation.pk, before=before, characters=room)
     return Call(
         id=new_id(),

@@ -9,6 +9,7 @@ from chat.errors import AnswerRunning
 from chat.models import Conversation, Message
 from chat.types import Author, Progress
 from core.errors import InvalidRequest, NotFound
+from gateway.services import LOCAL_MODEL_NAME
 from policies.errors import AcknowledgmentRequired
 from quotas.errors import QuotaExhausted
 from quotas.models import Reservation
@@ -73,8 +74,8 @@ def test_the_next_question_takes_the_turns_before_it_along(student: Principal) -
 
 
 def test_a_long_conversation_is_sent_upstream_only_by_its_end(student: Principal) -> None:
-    first = services.ask(principal=student, text="a" * 20_000, model="good")
-    finish(first.answer_id, "b" * 20_000)
+    first = services.ask(principal=student, text="a" * 30_000, model="good")
+    finish(first.answer_id, "b" * 30_000)
     second = services.ask(principal=student, text="c" * 200, model="good", conversation_id=first.conversation_id)
     finish(second.answer_id, "d" * 200)
 
@@ -82,6 +83,15 @@ def test_a_long_conversation_is_sent_upstream_only_by_its_end(student: Principal
 
     contents = [message["content"][0] for message in third.admission.call.body["messages"]]
     assert contents == ["c", "d", "e"]
+
+
+def test_the_built_in_model_is_sent_no_more_than_it_reads(student: Principal, catalog: None) -> None:
+    first = services.ask(principal=student, text="a" * 5_000, model=LOCAL_MODEL_NAME)
+    finish(first.answer_id, "b" * 5_000)
+
+    second = services.ask(principal=student, text="c", model=LOCAL_MODEL_NAME, conversation_id=first.conversation_id)
+
+    assert [message["content"] for message in second.admission.call.body["messages"]] == ["c"]
 
 
 def test_a_failed_answer_is_not_shown_to_the_model_again(student: Principal) -> None:
