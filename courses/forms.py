@@ -16,7 +16,7 @@ class CourseForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Course
-        fields = ("code", "title", "term", "department", "starts_on", "ends_on")
+        fields: tuple[str, ...] = ("code", "title", "term", "department", "starts_on", "ends_on")
         widgets = {"starts_on": _DATE, "ends_on": _DATE}  # noqa: RUF012 (Django's own form of it)
 
     def clean_code(self) -> str:
