@@ -26,6 +26,12 @@ def end_abandoned_answers() -> int:
     return services.end_abandoned_answers()
 
 
+@shared_task
+def purge_texts() -> None:
+    """Remove the texts and pictures whose time is over."""
+    services.purge_texts()
+
+
 def wake_image_worker() -> None:
     """Tell a worker that a job waits. Without a broker the job is found by the clock instead."""
     try:

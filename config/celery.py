@@ -7,6 +7,7 @@ number of workers, and beat exactly once.
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from django.conf import settings
 
 from config import env
@@ -48,6 +49,7 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 60},
         },
+        "purge old texts": {"task": "chat.tasks.purge_texts", "schedule": crontab(hour=19, minute=30)},
         "roll up usage": {"task": "usage.tasks.roll_up", "schedule": 900.0, "options": {"expires": 900}},
     },
 )

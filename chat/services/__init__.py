@@ -27,12 +27,14 @@ from chat.services.images import (
     renew_image_job,
     tend_image_jobs,
 )
+from chat.services.retention import Purged, purge_texts
 
 __all__ = [
     "LEASE",
     "LONGEST_IMAGE_PROMPT",
     "LONGEST_PROMPT",
     "MOST_IMAGES",
+    "Purged",
     "ask",
     "ask_again",
     "claim_image_job",
@@ -42,6 +44,7 @@ __all__ = [
     "finish_answer",
     "finish_image_job",
     "make_images",
+    "purge_texts",
     "rename_conversation",
     "renew_image_job",
     "request_stop",

@@ -1,0 +1,64 @@
+"""Texts and pictures go when their time is over (D15); the ledger, the usage records and the acknowledgments stay."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+
+from chat.models import Conversation, ImageJob, Picture
+from chat.types import Progress
+from core import clock
+
+_AT_ONCE = 200  # rows a transaction deletes: short enough that nobody waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many conversations and image jobs went, or would go."""
+
+    conversations: int
+    image_jobs: int
+
+
+def purge_texts(*, dry_run: bool = False) -> Purged:
+    """Remove what was kept long enough: RETENTION_DAYS after its course ended, without a course after its last use.
+
+    Args:
+        dry_run: only count what would go.
+    """
+    at = clock.now()
+    conversations = Conversation.objects.filter(_is_over(at, last_use="updated_at"))
+    jobs = ImageJob.objects.filter(_is_over(at, last_use="created_at")).exclude(
+        progress__in=(Progress.WAITING, Progress.RUNNING)
+    )
+    if dry_run:
+        return Purged(conversations.count(), jobs.count())
+    return Purged(_remove(conversations), _remove(jobs))
+
+
+def _is_over(at: datetime, *, last_use: str) -> Q:
+    kept_since = at - timedelta(days=settings.RETENTION_DAYS)
+    of_course = Q(course__ends_on__lt=clock.local_day(kept_since))
+    return of_course | Q(**{"course": None, f"{last_use}__lt": kept_since})
+
+
+def _remove(rows: models.QuerySet[Any]) -> int:
+    removed = 0
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE]):
+        with transaction.atomic():
+            if rows.model is ImageJob:
+                _remove_files(Picture.objects.filter(job__in=ids))
+            rows.model._default_manager.filter(pk__in=ids).delete()
+        removed += len(ids)
+    return removed
+
+
+def _remove_files(pictures: models.QuerySet[Picture]) -> None:
+    """Delete the files nobody else's picture shares: they are stored under their content's hash."""
+    for picture in pictures:
+        if not Picture.objects.filter(file=picture.file.name).exclude(job=picture.job_id).exists():
+            transaction.on_commit(partial(picture.file.storage.delete, picture.file.name))
