@@ -61,4 +61,4 @@ def _remove_files(pictures: models.QuerySet[Picture]) -> None:
     """Delete the files nobody else's picture shares: they are stored under their content's hash."""
     for picture in pictures:
         if not Picture.objects.filter(file=picture.file.name).exclude(job=picture.job_id).exists():
-            transaction.on_commit(partial(picture.file.storage.delete, picture.file.name))
+            transaction.on_commit(partial(picture.file.storage.delete, str(picture.file.name)))
