@@ -115,8 +115,6 @@ def _run(children: list[Child], stop: threading.Event) -> None:
     _refuse_taken_port()
     python, logs = sys.executable, settings.DATA_DIR / "logs"
     logs.mkdir(exist_ok=True)
-    # For verbs run beside us, such as doctor.
-    (settings.DATA_DIR / "local_model").write_text(settings.LOCAL_MODEL_URL)
     if port:  # loads its weights while the database is made ready
         children.append(Child("local model", [python, "-m", "config.local_model", str(port)], logs / "model.log"))
     first_words = _prepare_database()
@@ -125,6 +123,15 @@ def _run(children: list[Child], stop: threading.Event) -> None:
     worker = [python, "-m", "celery", "--app", "config.celery", "worker", "--pool", "solo", "--without-gossip"]
     worker += ["--without-mingle", "--beat", "--schedule", str(settings.DATA_DIR / "beat"), "--loglevel", "INFO"]
     children.append(Child("worker", worker, logs / "worker.log"))
+    note = settings.DATA_DIR / "local_model"
+    note.write_text(env.text("LOCAL_MODEL_URL"))  # for verbs run beside us, such as doctor
+    try:
+        _watch(children, stop, first_words)
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def _watch(children: list[Child], stop: threading.Event, first_words: str) -> None:
     while not stop.wait(TICK_SECONDS):
         for child in children:
             child.tend()
