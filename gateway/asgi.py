@@ -106,7 +106,8 @@ async def _relay(exchange: Exchange, parse: Parse) -> None:
     exchange.standings, exchange.attempts = admitted.standings, admitted.attempts
     async with _remembered(exchange) as keep:
         if admitted.call.stream:
-            await keep(STREAM_TYPE, await _relay_stream(exchange, admitted) + sse.DONE)
+            kept = await _relay_stream(exchange, admitted)
+            await keep(STREAM_TYPE, kept + sse.DONE)
             await exchange.finish(sse.DONE)
         else:
             body = await _relay_whole(exchange, admitted)
@@ -115,13 +116,16 @@ async def _relay(exchange: Exchange, parse: Parse) -> None:
 
 
 async def _relay_stream(exchange: Exchange, admitted: Admission) -> bytes:
-    """Hand on the events as they come; all of them together."""
+    """Hand on the events as they come; all of them together, if someone may ask for them again."""
     reply, events = open_reply(admitted), []
     async with exchange.attended(reply.stop), exchange.pinged(), reply:
         async for chunk in reply:
-            if chunk.data:
-                events.append(sse.event(chunk.data))
-                await exchange.write(events[-1])
+            if not chunk.data:
+                continue
+            event = sse.event(chunk.data)
+            if _is_remembered(exchange):
+                events.append(event)
+            await exchange.write(event)
     if not reply.is_complete:
         raise ClientGone
     return b"".join(events)
@@ -156,24 +160,28 @@ def _admit(exchange: Exchange, raw: bytes, parse: Parse) -> Admission | Answer:
             return answer
         return admission.admit_unread(principal, read)
     except DomainError:
-        idempotency.forget(exchange.id)
+        if _is_remembered(exchange):
+            idempotency.forget(exchange.id)
         exchange.standings = tuple(list_standings(principal))
         raise
+
+
+def _is_remembered(exchange: Exchange) -> bool:
+    return bool(exchange.header("idempotency-key"))
 
 
 @asynccontextmanager
 async def _remembered(exchange: Exchange) -> AsyncIterator[Callable[[str, bytes], Awaitable[None]]]:
     """Inside, an answer may be kept under the request's Idempotency-Key; without an answer the key is free again."""
-    has_key = bool(exchange.header("idempotency-key"))
 
     async def keep(kind: str, body: bytes) -> None:
-        if has_key:
+        if _is_remembered(exchange):
             await hop(idempotency.keep, exchange.id, Answer(kind, body))
 
     try:
         yield keep
     finally:
-        if has_key:
+        if _is_remembered(exchange):
             await hop(idempotency.forget, exchange.id)
 
 

@@ -96,7 +96,7 @@ class IdempotencyKey(models.Model):
     route = models.CharField(max_length=80)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
-    call_id = models.UUIDField()
+    call_id = models.UUIDField(unique=True)
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     body = models.BinaryField(default=b"")

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from core import clock
-from core.threads import hop
+from core.threads import hop, hop_ahead
 from core.types import Operation
 from gateway import admission as decisions
 from gateway.errors import Restarting, UpstreamError, UpstreamTimeout
@@ -179,7 +179,7 @@ class Reply:
 
     async def _settle(self) -> None:
         try:
-            await hop(decisions.settle, self._admission)
+            await hop_ahead(decisions.settle, self._admission)
         except (DatabaseError, InterfaceError):
             logger.warning("Call %s could not be settled at its first content.", self._admission.call.id, exc_info=True)
 
@@ -188,7 +188,7 @@ class Reply:
             await asyncio.wait({self._settling})
         for pause in (*_PAUSES, None):
             try:
-                await hop(decisions.conclude, self._admission, ending)
+                await hop_ahead(decisions.conclude, self._admission, ending)
                 break
             except (DatabaseError, InterfaceError):
                 logger.warning("Call %s could not be concluded yet.", self._admission.call.id, exc_info=True)
@@ -283,7 +283,7 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
 
 async def _renew_leases() -> None:
     if _running:
-        await hop(quotas.renew, call_ids=list(_running))
+        await hop_ahead(quotas.renew, call_ids=list(_running))
 
 
 async def _sweep() -> None:
