@@ -144,8 +144,11 @@ def _compared(now: Stretch, before: Stretch) -> dict[str, Any]:
 
 
 def _trend(row: dict[str, Any]) -> dict[str, int | None]:
-    """The change in percent; None where there was nothing to compare with."""
-    return {"change": round(100 * (row["now"] - row["before"]) / row["before"]) if row["before"] else None}
+    """The change in percent and its size; None where there was nothing to compare with."""
+    if not row["before"]:
+        return {"change": None}
+    change = round(100 * (row["now"] - row["before"]) / row["before"])
+    return {"change": change, "size": abs(change)}
 
 
 def _by_outcome(days: list[Day]) -> list[tuple[str, list[int]]]:

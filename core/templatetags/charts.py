@@ -9,7 +9,7 @@ from django import template
 register = template.Library()
 
 WIDTH, HEIGHT = 890, 220  # in the units of the picture; it scales with its frame
-LEFT, RIGHT, TOP, BOTTOM = 44, 886, 26, 196
+LEFT, RIGHT, TOP, BOTTOM = 44, 872, 26, 196  # room at the right for half of the last label
 GAP = 1.5  # between stacked parts, so that neighbors differ by more than color
 MOST_LABELS = 12
 MOST_COLORS = 6
