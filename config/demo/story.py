@@ -30,7 +30,9 @@ from core.types import Operation, Via
 from courses.models import Course
 from courses.services import create_course, enroll
 from courses.types import CourseRole
-from gateway.services import LOCAL_MODEL_NAME, PLACEHOLDER_NAME
+from gateway.models import Model, Provider, Upstream
+from gateway.services import PLACEHOLDER_NAME
+from gateway.types import ProviderKind
 from policies.selectors import list_current
 from policies.services import acknowledge, install_clauses
 from quotas import services as quotas
@@ -40,9 +42,11 @@ from usage.services import record_usage, roll_up
 from usage.types import Outcome, Totals, UsageSource
 
 WEEKS = 8
-# The model the university had before; records keep the names of models that are gone.
-_FORMER_MODEL, _FORMER_UNTIL = "harbour-7b", timedelta(days=25)
-_PRICE_IN, _PRICE_OUT = 1, 4  # of the former model: micro-units a token
+# The university's own models, the one before and the one of late. They stay behind with the story, switched off: here
+# the small local model answers, or those of OPENAI_API_KEY.
+_HARBOUR, _FORMER_MODEL, _PRESENT_MODEL = "harbour", "harbour-7b", "harbour-8b"
+_FORMER_UNTIL = timedelta(days=25)
+_PRICE_IN, _PRICE_OUT = 1, 4  # micro-units a token
 _GRANTED_TO = "tk.tsang"
 _DAY = timedelta(days=1)
 _MONDAY_TO_SUNDAY = (1.1, 1.2, 1.2, 1.1, 0.7, 0.3, 0.6)
@@ -73,9 +77,8 @@ class DemoCall:
 
     @property
     def cost_micro(self) -> int:
-        """What the former model took; those of today are free."""
-        tokens = (self.totals.input_tokens or 0) * _PRICE_IN + (self.totals.output_tokens or 0) * _PRICE_OUT
-        return tokens if self.model == _FORMER_MODEL else 0
+        """What the tokens cost the university; pictures of the placeholder have none."""
+        return (self.totals.input_tokens or 0) * _PRICE_IN + (self.totals.output_tokens or 0) * _PRICE_OUT
 
 
 def tell(*, password: str) -> int:
@@ -107,6 +110,7 @@ class _Story:
         with clock.telling(self._at(self.first_monday - 5 * _DAY, 9)):
             quotas.install_default_quota()
             install_clauses()
+            _keep_models()
             self._admit_people(password)
             self._open_courses()
         self._accept_clauses()
@@ -228,7 +232,7 @@ class _Story:
         if operation == Operation.IMAGE:
             model, totals = PLACEHOLDER_NAME, Totals(images=int(outcome == Outcome.SERVED))
         else:
-            model = _FORMER_MODEL if at < self.now - _FORMER_UNTIL else LOCAL_MODEL_NAME
+            model = _FORMER_MODEL if at < self.now - _FORMER_UNTIL else _PRESENT_MODEL
             totals = _tokens(outcome, chance.randrange(30, 900), chance.randrange(60, 700))
         return DemoCall(
             id=UUID(int=chance.getrandbits(128), version=4),
@@ -259,14 +263,14 @@ class _Story:
                 created_at=first.at,
                 updated_at=last.at,
             )
+            # Ids of one millisecond are in no order of their own: sorted, each turn follows the one before.
+            ids = iter(sorted(new_id() for _ in range(2 * len(turns))))
             for call, question, answer in turns:
-                # Two ids of one millisecond are in no order of their own: the question comes first.
-                question_id, answer_id = sorted((new_id(), new_id()))
                 Message.objects.create(
-                    pk=question_id, conversation=conversation, author=Author.PERSON, text=question, created_at=call.at
+                    pk=next(ids), conversation=conversation, author=Author.PERSON, text=question, created_at=call.at
                 )
                 Message.objects.create(
-                    pk=answer_id,
+                    pk=next(ids),
                     conversation=conversation,
                     author=Author.MODEL,
                     text=answer,
@@ -296,6 +300,24 @@ def set_demo_password(password: str) -> int:
     """
     emails = [person.email for person in LOGINS]
     return User.objects.filter(email__in=emails).update(password=make_password(password))
+
+
+def _keep_models() -> None:
+    provider = Provider.objects.create(
+        slug=_HARBOUR, name="Harbour AI service", kind=ProviderKind.COMPATIBLE, is_enabled=False
+    )
+    upstream = Upstream.objects.create(
+        provider=provider, name="default", base_url="https://ai.harbour.example/v1", is_enabled=False
+    )
+    for name in (_PRESENT_MODEL, _FORMER_MODEL):
+        Model.objects.create(
+            name=name,
+            label=name.title().replace("-", " "),
+            description="Ran on the university's own machines, which are not part of this demonstration.",
+            upstream=upstream,
+            upstream_name=name,
+            is_enabled=False,
+        )
 
 
 def _make(call: DemoCall) -> None:
@@ -357,7 +379,7 @@ def _record(call: DemoCall, outcome: Outcome, *, code: str = "", prompts: int = 
 
 
 def _provider_of(model: str) -> str:
-    return {_FORMER_MODEL: "harbour", PLACEHOLDER_NAME: "placeholder"}.get(model, "local")
+    return "placeholder" if model == PLACEHOLDER_NAME else _HARBOUR
 
 
 def _tokens(outcome: Outcome, tokens_in: int, tokens_out: int) -> Totals:

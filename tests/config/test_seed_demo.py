@@ -63,6 +63,9 @@ def test_the_university_opens_with_clean_books_and_a_first_page_to_see(db: None,
     assert all(accepted[user_id] < started_at for user_id, started_at in records), "clauses come first"
 
     assert Conversation.objects.filter(user=student).count() == Conversation.objects.count() == 4
+    for conversation in Conversation.objects.all():
+        told_at = [message.created_at for message in conversation.messages.all()]
+        assert told_at == sorted(told_at), "a talk is read in the order it was held"
     calls = Message.objects.exclude(call_id=None).values_list("call_id", flat=True)
     assert UsageRecord.objects.filter(call_id__in=calls, user=student, outcome=Outcome.SERVED).count() == 8
 
