@@ -214,6 +214,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {"RoleEnum": "accounts.types.Role", "CourseRoleEnum": "courses.types.CourseRole"},
 }
 
 # ---- languages and time ----------------------------------------------------------------------------
