@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin  # noqa: F401  # registers groups, which are taken back below
+from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,6 +15,8 @@ from django.utils.translation import ngettext
 from accounts import services
 from accounts.models import ApiKey, Department, User
 from accounts.types import Role
+
+admin.site.unregister(Group)  # the role is the only source of rights
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
