@@ -111,7 +111,10 @@ def test_services_and_selectors_know_nothing_of_http() -> None:
 
 
 def test_views_and_api_neither_query_nor_open_transactions() -> None:
-    assert _offenders(lambda module: module.kind in ("views", "desk", "api") and _reads(module, "objects", "transaction")) == []
+    assert (
+        _offenders(lambda module: module.kind in ("views", "desk", "api") and _reads(module, "objects", "transaction"))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
