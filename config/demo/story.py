@@ -107,7 +107,7 @@ class _Story:
         self.keys: dict[str, tuple[int, str]] = {}
 
     def tell(self, password: str) -> int:
-        with clock.telling(self._at(self.first_monday - 5 * _DAY, 9)):
+        with clock.telling(_instant(self.first_monday - 5 * _DAY, 9)):
             quotas.install_default_quota()
             install_clauses()
             _keep_models()
@@ -160,7 +160,7 @@ class _Story:
         for login, user in self.people.items():
             for version in list_current() if login != NEWCOMER.login else ():
                 minutes = timedelta(minutes=self.chance.randrange(9 * 60))
-                at = self._at(self.first_monday - _DAY, 9) + minutes
+                at = _instant(self.first_monday - _DAY, 9) + minutes
                 with clock.telling(max(at, version.published_at or at)):
                     language = self.chance.choice(("en", "zh-hant", "zh-hant", "zh-hans"))
                     acknowledge(user_id=user.pk, version_id=version.pk, language=language)
@@ -194,7 +194,7 @@ class _Story:
         mean = person.appetite * _MONDAY_TO_SUNDAY[day.weekday()] * (1.6 if is_due else 0.55)
         count = sum(self.chance.random() < mean / 8 for _ in range(8))
         hours = (self.chance.triangular(9, 24, 15 if person.role != Role.STUDENT else 21) for _ in range(count))
-        return [self._at(day, hour) for hour in hours]
+        return [_instant(day, hour) for hour in hours]
 
     def _draw(self, person: DemoPerson, at: datetime) -> DemoCall:
         chance = self.chance
@@ -217,7 +217,7 @@ class _Story:
         span = self.now - begin
         for number, talk in enumerate(TALKS):
             at = begin + span * (number + 0.5) / len(TALKS)
-            evening = self._at(clock.local_day(at), 20.5)
+            evening = _instant(clock.local_day(at), 20.5)
             at = evening if begin < evening < self.now - timedelta(hours=1) else at
             for turn in range(len(talk.turns)):
                 pause = min(timedelta(minutes=3), span / 40)
@@ -289,10 +289,6 @@ class _Story:
                 with clock.telling(last[key_id]):
                     authenticate_api_key(secret)
 
-    def _at(self, day: date, hour: float) -> datetime:
-        """The instant of an hour of a day in the installation's time zone."""
-        return clock.start_of(day) + timedelta(hours=hour)
-
 
 def set_demo_password(password: str) -> int:
     """Give the demo people who can sign in this password; how many there are. It may be as weak as whoever runs the
@@ -300,6 +296,11 @@ def set_demo_password(password: str) -> int:
     """
     emails = [person.email for person in LOGINS]
     return User.objects.filter(email__in=emails).update(password=make_password(password))
+
+
+def _instant(day: date, hour: float) -> datetime:
+    """The instant of an hour of a day in the installation's time zone."""
+    return clock.start_of(day) + timedelta(hours=hour)
 
 
 def _keep_models() -> None:
