@@ -71,7 +71,7 @@ def test_no_sentence_of_the_code_is_missing_from_the_catalogs(tmp_path: Path, mo
 
 
 def texts(message: Message) -> list[str]:
-    return [message.string] if isinstance(message.string, str) else list(message.string)
+    return [message.string] if isinstance(message.string, str) else list(message.string or [""])
 
 
 def plural(message: Message) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Literal
 
 import pytest
 from django.conf import settings
@@ -18,6 +19,7 @@ from courses.types import CourseRole
 from tests.chat.conftest import accepted
 from tests.usage.test_record_usage import record
 
+Theme = Literal["light", "dark"]
 Visit = Callable[..., Page]
 
 ANSWER = """At most **10**. See the table, `low` and the [proof](https://example.edu/).
@@ -56,10 +58,10 @@ def visit(site: str, browser: Browser) -> Iterator[Visit]:
     """Opens a browser as somebody (or nobody): `visit(sara, width=390, theme="dark")`."""
     contexts = []
 
-    def enter(person: User | None = None, *, width: int = 1280, theme: str = "light", language: str = "en") -> Page:
+    def enter(person: User | None = None, *, width: int = 1280, theme: Theme = "light", language: str = "en") -> Page:
         context = browser.new_context(
             base_url=site, locale=language, color_scheme=theme, viewport={"width": width, "height": 800}
-        )  # type: ignore[call-overload]
+        )
         if person:
             client = Client()
             client.force_login(person)
