@@ -87,7 +87,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "today": _compared(read_stretch(today, today), read_stretch(yesterday, yesterday)),
         "month": _compared(read_stretch(today.replace(day=1), today), read_stretch(*same_days_before(today))),
         "days": days[::-1],
-        "labels": [date_format(day.day, "j M") for day in days],
+        "labels": [date_format(day.day, "SHORT_DAY_FORMAT") for day in days],
         "series": _by_outcome(days),
         "finding": _finding(days),
     }
@@ -111,7 +111,7 @@ def _chart(use: CourseUse) -> dict[str, Any]:
     series = [(name, [week.prompts[n] for week in use.weeks]) for n, name in enumerate(use.parts)]
     return {
         "title": _week_finding(use),
-        "labels": [date_format(week.monday, "j M") for week in use.weeks],
+        "labels": [date_format(week.monday, "SHORT_DAY_FORMAT") for week in use.weeks],
         "series": series,
         "weeks": use.weeks[::-1],
     }
