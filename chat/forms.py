@@ -1,6 +1,5 @@
 """The shape of what the pages send: forms and JSON alike."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,9 @@ from django.utils.translation import gettext_lazy
 
 from chat.types import ImageSize
 from core.errors import InvalidRequest
+from gateway.wire.fields import check_fields, either, integer, read_object, text
+
+_PLAIN = either(text(10_000_000), integer(-(2**63), 2**63 - 1))
 
 
 class AskForm(forms.Form):
@@ -60,11 +62,8 @@ def _sent(request: HttpRequest) -> Mapping[str, Any]:
     if request.content_type != "application/json":
         return request.POST
     try:
-        body = json.loads(request.body)
+        sent = read_object(request.body)
     except RequestDataTooBig as error:
         raise InvalidRequest(_("This is too much at once. Send it in parts; nothing was charged.")) from error
-    except ValueError as error:
-        raise InvalidRequest(_("The request is not valid JSON.")) from error
-    if not isinstance(body, dict):
-        raise InvalidRequest(_("The request must be a JSON object."))
-    return body
+    # A form would take a list for the text that Python makes of it, and charge for that.
+    return check_fields(sent, dict.fromkeys(sent, _PLAIN))

@@ -238,12 +238,11 @@ def _asked(request: HttpRequest, asked: Asked) -> dict[str, Any]:
 
 
 def _chat_refused(request: HttpRequest, refusal: DomainError) -> HttpResponse:
-    context = pages.chat_context(
-        principal_of(request.user),
-        conversation_id=_id(request.POST.get("conversation", "")),
-        draft=request.POST.get("text", ""),
-        refusal=refusal,
-    )
+    show = partial(pages.chat_context, principal_of(request.user), draft=request.POST.get("text", ""), refusal=refusal)
+    try:
+        context = show(conversation_id=_id(request.POST.get("conversation", "")))
+    except DomainError:
+        context = show()  # whatever conversation that was: what was typed stays
     return render(request, "chat/chat.html", context, status=refusal.status)
 
 

@@ -4,9 +4,11 @@ REST framework reads this module while it loads its views, so nothing here may i
 wired in config/resources.py.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +17,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -50,6 +53,21 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
         return {"type": "http", "scheme": "bearer", "description": "An API key from the page My keys."}
 
 
+class Body(BaseParser):
+    """JSON as RFC 8259 has it: no NaN, no half characters that nothing can store or send back, no endless nesting."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        try:
+            return orjson.loads(stream.read())
+        except orjson.JSONDecodeError as error:
+            raise exceptions.ParseError(_("The body is not valid JSON: %(why)s.") % {"why": error.msg}) from error
+
+
+_ID = re.compile(r"[0-9]{1,18}")
+
+
 class Pages(CursorPagination):
     """Newest first, by cursor: a page stays right while rows are added. `limit` sets its size, 50 by default."""
 
@@ -57,6 +75,13 @@ class Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
+
+    def decode_cursor(self, request: Request) -> Any:
+        """The place in the list; one that this list never gave out leads nowhere, whatever it holds."""
+        cursor = super().decode_cursor(request)
+        if cursor and cursor.position is not None and not _ID.fullmatch(str(cursor.position)):
+            raise exceptions.NotFound
+        return cursor
 
 
 def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | None:

@@ -78,6 +78,9 @@ def _quota(standing: Standing) -> dict[str, Any]:
     }
 
 
+# It has no answer to OPTIONS: it would render a page without a template.
+_docs = SpectacularSwaggerSplitView.as_view(url_name="api_schema", http_method_names=["get", "head"])
+
 router = DefaultRouter()
 router.include_format_suffixes = False
 router.register("people", PeopleViewSet, basename="people")
@@ -95,7 +98,7 @@ urlpatterns = [
     path("me/", Me.as_view(), name="api_me"),
     path("me/acknowledgments/", MyAcknowledgments.as_view(), name="api_my_acknowledgments"),
     path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
-    path("docs/", role_required()(SpectacularSwaggerSplitView.as_view(url_name="api_schema")), name="api_docs"),
+    path("docs/", role_required()(_docs), name="api_docs"),
     path("", include(router.urls)),
     re_path(r"^(?P<rest>.*)$", nothing_here),
 ]

@@ -10,6 +10,7 @@ from core.types import Operation
 from courses.models import Course
 from review.selectors import span_of
 from review.types import Split
+from usage.forms import KNOWN_DAYS
 
 SPLITS = [("model", _("AI model")), ("operation", _("Tool"))]
 _DATE = forms.DateInput(attrs={"type": "date"})
@@ -19,8 +20,8 @@ class CourseUseForm(forms.Form):
     """Which use of the course to show; without anything chosen, all of it so far."""
 
     by = forms.ChoiceField(label=_("Weeks by"), required=False, choices=SPLITS)
-    first_day = forms.DateField(label=_("From"), required=False, widget=_DATE)
-    last_day = forms.DateField(label=_("To"), required=False, widget=_DATE)
+    first_day = forms.DateField(label=_("From"), required=False, validators=KNOWN_DAYS, widget=_DATE)
+    last_day = forms.DateField(label=_("To"), required=False, validators=KNOWN_DAYS, widget=_DATE)
     operation = forms.ChoiceField(label=_("Tool"), required=False, choices=[("", _("All")), *Operation.choices])
     model = forms.CharField(label=_("AI model"), required=False, max_length=120)
 

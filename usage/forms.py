@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any, cast
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +16,9 @@ from core.types import Operation, Via
 from courses.models import Course
 from usage.types import Group, Outcome, UsageFilters
 
+# Farther days have no instant to compare with: calendars end within a day of date.min and date.max.
+KNOWN_DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2099, 12, 31))]
+_DATE = forms.DateInput(attrs={"type": "date"})
 _ANY = ("", _("All"))
 GROUPS: list[tuple[Group, str | Promise]] = [
     ("day", _("Day")),
@@ -46,8 +50,8 @@ class UsageFilterForm(forms.Form):
     via = forms.ChoiceField(label=_("Door"), required=False, choices=[_ANY, *Via.choices])
     by = forms.ChoiceField(label=_("Table by"), required=False, choices=GROUPS)
     sort = forms.RegexField(r"^-?(key|calls|prompts|input_tokens|output_tokens|images|cost_micro)\Z", required=False)
-    first_day = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    last_day = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    first_day = forms.DateField(label=_("From"), required=False, validators=KNOWN_DAYS, widget=_DATE)
+    last_day = forms.DateField(label=_("To"), required=False, validators=KNOWN_DAYS, widget=_DATE)
 
     def clean_person(self) -> User | None:
         """The person with this address."""

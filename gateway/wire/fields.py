@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -65,7 +66,8 @@ def list_of(rule: Rule, most: int) -> Rule:
 
 
 def either(*rules: Rule) -> Rule:
-    return Rule(" | ".join(str(rule.says) for rule in rules), lambda value: any(rule.holds(value) for rule in rules))
+    says = format_lazy(" | ".join(["{}"] * len(rules)), *(rule.says for rule in rules))
+    return Rule(says, lambda value: any(rule.holds(value) for rule in rules))
 
 
 def read_object(raw: bytes) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Wrong requests to every address there is, read from the URLconf so that none is forgotten."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.models import User
+from chat.models import Conversation
+from gateway.services import sync_catalog
+from policies.selectors import list_outstanding
+from policies.services import acknowledge
+from quotas.models import LedgerEntry
+from quotas.services import install_default_quota
+
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+# Converters and regular expressions of the router alike take one of these, and nothing lives there.
+NOBODY = {"uuid": "00000000-0000-0000-0000-000000000000", "int": "99999999999999999999", "str": "a%00b"}
+
+
+def list_routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        route = before + str(pattern.pattern).lstrip("^").removesuffix("$").removesuffix("\\Z")
+        if isinstance(pattern, URLResolver):
+            yield from list_routes(pattern.url_patterns, route)
+        elif not route.startswith(("admin/", "accounts/")):  # django's and allauth's own
+            yield route
+
+
+def fill(route: str) -> str:
+    """An address of the route."""
+    for kind, value in NOBODY.items():
+        while (start := route.find(f"<{kind}:")) >= 0:
+            route = route[:start] + value + route[route.index(">", start) + 1 :]
+    if "(?P<" in route:
+        start = route.index("(?P<")
+        route = route[:start] + NOBODY["int"] + route[route.rindex(")") + 1 :]
+    return "/" + route
+
+
+ADDRESSES = sorted({fill(route) for route in list_routes(get_resolver().url_patterns)})
+LISTS = ["clauses", "courses", "enrollments", "grants", "keys", "models", "people", "providers", "quotas", "usage"]
+
+
+@pytest.fixture
+def signed_in(root: User, clauses: None) -> Client:
+    """An administrator, who gets furthest."""
+    install_default_quota()
+    sync_catalog()
+    for version in list_outstanding(root.id):
+        acknowledge(user_id=root.id, version_id=version.id, language="en")
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_malformed_bodies_are_refused_everywhere_and_charge_nothing(signed_in: Client, address: str) -> None:
+    bodies = [
+        (JSON, b"{"),
+        (JSON, b"[" * 100_000),
+        (JSON, b'{"a": NaN}'),
+        (JSON, rb'{"text": "\ud800", "model": "\ud800", "role": "\ud800"}'),
+        (JSON, b"\xff\xfe"),
+        (JSON, b"null"),
+        (FORM, b"a=%ff%00&text=%00&model=%00&code=%00&email=%00"),
+        ("multipart/form-data", b"no boundary"),
+        ("text/plain", b"text"),
+    ]
+    for kind, body in bodies:
+        assert signed_in.generic("POST", address, body, kind).status_code < 500, (kind, body[:60])
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
+        assert signed_in.generic(method, address, b"[", JSON).status_code < 500, method
+    assert not LedgerEntry.objects.exists()
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nonsense_in_an_address_is_refused_or_passed_over(signed_in: Client, address: str) -> None:
+    names = ["before", "after", "current", "deleted", "page", "limit", "month", "sort", "by", "first_day", "person"]
+    for value in ("%00", "9" * 30, "٣", "0001-01-01", "9999-12-31", "0001-01-01T00:00:00+14:00"):
+        query = "&".join(f"{name}={value}" for name in names)
+        assert signed_in.get(f"{address}?{query}").status_code < 500, value
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2026-02-30", "٣"])
+@pytest.mark.parametrize("name", ["first_day", "last_day"])
+def test_a_day_that_no_calendar_reaches_is_told_on_the_page(signed_in: Client, name: str, day: str) -> None:
+    for address in ("/manage/usage/", "/manage/usage/calls/"):
+        assert signed_in.get(address, {name: day}).status_code < 500
+
+
+def test_a_choice_of_language_comes_back_to_an_address_only(signed_in: Client) -> None:
+    for address in ("/language/", "/appearance/"):
+        assert signed_in.post(address, {"next": "no:view"}).status_code == 302
+
+
+@pytest.mark.parametrize("resource", LISTS)
+@pytest.mark.parametrize("position", ["p=abc", "p=%00", "p=" + "9" * 30, "r=1&p=2026-13", "o=-1", "r=x"])
+def test_a_cursor_that_no_list_gave_out_leads_nowhere(signed_in: Client, resource: str, position: str) -> None:
+    answer = signed_in.get(f"/api/{resource}/", {"cursor": b64encode(position.encode()).decode()})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("text", ['["a"]', '{"a": 1}', "true", "1.5", r'"\ud800"'])
+def test_a_question_that_is_no_text_is_refused(signed_in: Client, text: str) -> None:
+    answer = signed_in.post("/chat/ask/", f'{{"model": "placeholder", "text": {text}}}', JSON)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert not Conversation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("conversation", ["nonsense", NOBODY["uuid"]])
+def test_what_was_typed_stays_when_its_conversation_is_not_there(signed_in: Client, conversation: str) -> None:
+    form = {"model": "any", "text": "keep this", "conversation": conversation}
+    answer = signed_in.post("/chat/ask/", form, headers={"accept": "text/html"})
+    assert answer.status_code in (400, 404)
+    assert "keep this" in answer.content.decode()
