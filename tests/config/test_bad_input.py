@@ -105,7 +105,7 @@ def test_a_cursor_that_no_list_gave_out_leads_nowhere(signed_in: Client, resourc
 
 @pytest.mark.parametrize("text", ['["a"]', '{"a": 1}', "true", "1.5", r'"\ud800"'])
 def test_a_question_that_is_no_text_is_refused(signed_in: Client, text: str) -> None:
-    answer = signed_in.post("/chat/ask/", f'{{"model": "placeholder", "text": {text}}}', JSON)
+    answer = signed_in.post("/chat/ask/", f'{{"model": "any", "text": {text}}}', JSON, headers={"accept": JSON})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
     assert not Conversation.objects.exists()
 
