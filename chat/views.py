@@ -34,7 +34,7 @@ from chat import answering, events, pages, selectors, services, tasks
 from chat.forms import AskForm, ImageForm, TitleForm, cleaned, wants_json
 from chat.types import Asked
 from core.errors import DomainError, InvalidRequest
-from core.threads import hop
+from core.threads import hop, leave_database
 
 SECONDS_A_YEAR = 365 * 24 * 3600
 
@@ -97,6 +97,7 @@ async def answer_events(request: HttpRequest, answer_id: UUID) -> HttpResponseBa
     """Follow an answer from where the reader is (`Last-Event-ID`, or `after`); holds no database connection."""
     after = _position(request.headers.get("Last-Event-ID") or request.GET.get("after", ""))
     ending = await hop(_ending, request, answer_id)
+    await leave_database()
     return StreamingHttpResponse(
         events.events_of(answer_id, after=after, ending=ending),
         content_type="text/event-stream",

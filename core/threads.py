@@ -29,6 +29,14 @@ async def hop_ahead(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     return await _run(_LANE, function, *args, **kwargs)
 
 
+async def leave_database() -> None:
+    """Give back the connection that middleware took in the request's own thread: before a view begins to stream.
+
+    Django would keep it until the last byte (its request_finished comes with the end of the response).
+    """
+    await sync_to_async(connections.close_all)()
+
+
 async def _run(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     def piece() -> T:
         _drop_broken_connections()
