@@ -15,7 +15,9 @@ import uvicorn
 from django.conf import LazySettings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.cache import cache
-from django.db import connection
+from django.core.management.base import CommandError
+from django.db import OperationalError, connection
+from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import Department, User
@@ -83,6 +85,25 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                 cursor.execute("select name from sqlite_master where type = 'trigger' and name like '%_refuses_delete'")
                 for (name,) in cursor.fetchall():
                     cursor.execute(f"drop trigger {name}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_flush() -> Iterator[None]:
+    """On PostgreSQL, emptying the tables may deadlock with the upkeep of a server that runs on: then we try again."""
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def flush_again(case: TransactionTestCase) -> None:
+        for attempts_left in reversed(range(5)):
+            try:
+                flush(case)
+                return
+            except CommandError as error:
+                if not attempts_left or not isinstance(error.__cause__, OperationalError):
+                    raise
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_again)
+        yield
 
 
 @pytest.fixture
