@@ -6,8 +6,9 @@ from django.middleware.locale import LocaleMiddleware
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import gettext as _
 
-from core.errors import DomainError
+from core.errors import DomainError, InvalidRequest
 
 
 class LanguageMiddleware(LocaleMiddleware):
@@ -23,6 +24,13 @@ class LanguageMiddleware(LocaleMiddleware):
 
 class DomainErrorMiddleware(MiddlewareMixin):
     """Renders a DomainError that a view let through; everything else is Django's to report."""
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        # Forms refuse NUL; in an address it would reach PostgreSQL, whose texts cannot hold it.
+        if "\0" in request.path or "%00" in request.META["QUERY_STRING"]:
+            unreadable = InvalidRequest(_("The address is not complete. Go back and follow the link again."))
+            return self.process_exception(request, unreadable)
+        return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, DomainError):

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
 from accounts.authentication import authenticate_api_key
 from accounts.errors import InvalidApiKey
@@ -41,6 +42,11 @@ class Parse(Protocol):
 async def application(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """One request. Whatever happens is answered in OpenAI's envelope, or the client is gone."""
     exchange = Exchange(scope, receive, send)
+    with override(exchange.language):
+        await _answer(exchange)
+
+
+async def _answer(exchange: Exchange) -> None:
     try:
         await _route(exchange)
     except DomainError as error:

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.http.request import split_domain_port, validate_host
+from django.http.request import HttpRequest, split_domain_port, validate_host
+from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext_lazy as _
 
 from core import clock
@@ -64,6 +65,13 @@ class Exchange:
         """The API key of the Authorization header, the only place where one is looked for (contract, F03)."""
         match = _BEARER.fullmatch(self.header("authorization"))
         return str(match[1]) if match else None
+
+    @property
+    def language(self) -> str:
+        """The one of our languages that Accept-Language names; English for the many programs that send none."""
+        asked = HttpRequest()
+        asked.META["HTTP_ACCEPT_LANGUAGE"] = self.header("accept-language")
+        return get_language_from_request(asked)
 
     def header(self, name: str) -> str:
         return self._headers.get(name, "")

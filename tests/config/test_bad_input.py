@@ -15,6 +15,8 @@ from policies.services import acknowledge
 from quotas.models import LedgerEntry
 from quotas.services import install_default_quota
 
+pytestmark = pytest.mark.both_databases  # NUL and large numbers are errors of PostgreSQL alone
+
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 # Converters and regular expressions of the router alike take one of these, and nothing lives there.
 NOBODY = {"uuid": "00000000-0000-0000-0000-000000000000", "int": "99999999999999999999", "str": "a%00b"}
