@@ -13,7 +13,7 @@ from chat.types import ImageSize
 from core.errors import InvalidRequest
 from gateway.wire.fields import check_fields, either, integer, read_object, text
 
-_PLAIN = either(text(10_000_000), integer(-(2**63), 2**63 - 1))
+_PLAIN = either(text(10_000_000), integer(0, 1000))
 
 
 class AskForm(forms.Form):
