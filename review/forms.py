@@ -10,7 +10,7 @@ from core.types import Operation
 from courses.models import Course
 from review.selectors import span_of
 from review.types import Split
-from usage.forms import KNOWN_DAYS
+from usage.types import KNOWN_DAYS
 
 SPLITS = [("model", _("AI model")), ("operation", _("Tool"))]
 _DATE = forms.DateInput(attrs={"type": "date"})

@@ -4,7 +4,6 @@ from datetime import date
 from typing import Any, cast
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -14,10 +13,8 @@ from accounts.types import Role
 from core.errors import NotFound
 from core.types import Operation, Via
 from courses.models import Course
-from usage.types import Group, Outcome, UsageFilters
+from usage.types import KNOWN_DAYS, Group, Outcome, UsageFilters
 
-# Farther days have no instant to compare with: calendars end within a day of date.min and date.max.
-KNOWN_DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2099, 12, 31))]
 _DATE = forms.DateInput(attrs={"type": "date"})
 _ANY = ("", _("All"))
 GROUPS: list[tuple[Group, str | Promise]] = [

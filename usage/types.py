@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 MOST_TOKENS = 10**9
+# Farther days have no instant to compare with: calendars end within a day of date.min and date.max.
+KNOWN_DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2099, 12, 31))]
 Group = Literal["day", "week", "month", "user", "role", "department", "course", "via", "operation", "model", "outcome"]
 
 
