@@ -29,7 +29,7 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if BEHIND_TLS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 OPERATOR_TOKEN = env.secret("OPERATOR_TOKEN")
 
-# ---- what a browser may load: nothing inline, nothing foreign (contract.md, C30) -------------------------
+# ---- what a browser may load: nothing inline, nothing foreign (docs/rules.md, C30) -------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],

@@ -1,4 +1,4 @@
-"""The data plane: /v1/* as a raw ASGI application beside Django (house.md, section 6; decision 0030).
+"""The data plane: /v1/* as a raw ASGI application beside Django (decision 0030).
 
 Key → body → admission → relay → bytes. No cookies are read here, so there is no question of forged requests.
 """

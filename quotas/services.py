@@ -382,7 +382,7 @@ def _lock_allowances(user_id: int, kinds: Sequence[Kind], at: datetime) -> list[
 
 
 def _hold(allowance: Allowance, amount: int, *, limit: int | None) -> bool:
-    """Hold `amount` if there is room: the one conditional update that decides (contract.md, 4.1)."""
+    """Hold `amount` if there is room: the one conditional update that decides (C02)."""
     room = Allowance.objects.filter(pk=allowance.pk)
     if limit is not None:
         room = room.filter(used__lte=Value(limit - amount) + F("granted") - F("held"))

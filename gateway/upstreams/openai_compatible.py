@@ -1,9 +1,8 @@
 """OpenAI, Azure OpenAI, the local model and every compatible address, through the `openai` package.
 
-The package builds and authenticates requests; the reply is read as bytes, which is several times faster than its parsed
-events (performance.md, section 2) and lets us be strict: a stream counts as complete only with a finish reason and
-`[DONE]`. Its own retries and redirects are off: the relay decides about retries (D7), and a redirect could carry the
-credential elsewhere.
+The package builds and authenticates requests; the reply is read as bytes, which costs less than its parsed events and
+lets us be strict: a stream counts as complete only with a finish reason and `[DONE]`. Its own retries and redirects are
+off: the relay decides about retries (D7), and a redirect could carry the credential elsewhere.
 """
 
 import logging

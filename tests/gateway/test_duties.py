@@ -1,4 +1,4 @@
-"""What Django's handler would have done for /v1, and does not: the six duties of house.md, section 6."""
+"""What Django's handler would have done for /v1, and does not: six duties."""
 
 import base64
 from collections.abc import Iterator

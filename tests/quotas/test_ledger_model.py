@@ -1,4 +1,4 @@
-"""The ledger against a plain model of it, in random orders of everything that can happen (contract.md, H6)."""
+"""The ledger against a plain model of it, in random orders of everything that can happen."""
 
 from collections import Counter
 from dataclasses import dataclass, field
