@@ -71,7 +71,7 @@ _ID = re.compile(r"[0-9]{1,18}")
 class Pages(CursorPagination):
     """Newest first, by cursor: a page stays right while rows are added. `limit` sets its size, 50 by default."""
 
-    ordering = "-id"
+    ordering = "-pk"
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200

@@ -1,7 +1,7 @@
-"""A backup: one tar file with the database, the media and the secret key that an installation cannot make again.
+"""A backup: one tar file with the database, the media and the keys that an installation cannot make again.
 
 SQLite is copied by its online backup interface and PostgreSQL by pg_dump, so that the server may go on running.
-Keys that come from the environment (SECRET_KEY, CREDENTIAL_KEY) are the operator's to keep and not in the file.
+Keys that come from the environment are the operator's to keep and not in the file.
 """
 
 import os
@@ -19,7 +19,7 @@ from django.db import DatabaseError, connection
 
 from config import env
 
-DATABASE, MEDIA, SECRET_KEY = "database", "media", "secret_key"
+DATABASE, MEDIA, SECRET_KEY, AUDIT_KEY = "database", "media", "secret_key", "audit_key"
 
 
 def write(file: Path) -> None:
@@ -40,7 +40,7 @@ def write(file: Path) -> None:
 
 
 def read(file: Path) -> None:
-    """Replace database, media and secret key by those of the backup in `file`.
+    """Replace database, media and keys by those of the backup in `file`.
 
     Raises:
         OSError, tarfile.TarError, KeyError: the file is not a backup, or pg_restore failed.
@@ -64,7 +64,7 @@ def read(file: Path) -> None:
 
 def _files() -> dict[str, Path]:
     """What lies beside the database, by its name in the tar file."""
-    return {MEDIA: settings.MEDIA_ROOT, SECRET_KEY: settings.DATA_DIR / SECRET_KEY}
+    return {MEDIA: settings.MEDIA_ROOT} | {name: settings.DATA_DIR / name for name in (SECRET_KEY, AUDIT_KEY)}
 
 
 def would_overwrite() -> bool:
@@ -78,7 +78,7 @@ def would_overwrite() -> bool:
 def _is_ours(member: tarfile.TarInfo) -> bool:
     path = PurePosixPath(member.name)
     return (
-        path.parts[0] in (DATABASE, MEDIA, SECRET_KEY)
+        path.parts[0] in (DATABASE, MEDIA, SECRET_KEY, AUDIT_KEY)
         and ".." not in path.parts
         and (member.isfile() or member.isdir())
     )

@@ -50,6 +50,8 @@ app.conf.update(
             "options": {"expires": 60},
         },
         "purge old texts": {"task": "chat.tasks.purge_texts", "schedule": crontab(hour=19, minute=30)},
+        "anchor the audit log": {"task": "audit.tasks.anchor", "schedule": crontab(hour=15, minute=45)},
+        "tell of quotas": {"task": "quotas.tasks.tell", "schedule": 60.0, "options": {"expires": 60}},
         "roll up usage": {"task": "usage.tasks.roll_up", "schedule": 900.0, "options": {"expires": 900}},
     },
 )

@@ -4,8 +4,9 @@ Every variable read here is described in docs/settings.md; a test compares the t
 """
 
 import os
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import environ
@@ -66,10 +67,46 @@ def number(name: str, default: int, *, least: int = 0) -> int:
     return int(raw)
 
 
+def one_of(name: str, values: Sequence[str]) -> str:
+    """The variable as one of `values`; the first when unset.
+
+    Raises:
+        ImproperlyConfigured: it is none of them.
+    """
+    value = text(name, values[0])
+    if value not in values:
+        raise ImproperlyConfigured(f"{name} is {value!r}; write one of {', '.join(values)}.")
+    return value
+
+
 def words(name: str, default: list[str]) -> list[str]:
     """The variable as a list separated by commas."""
     raw = text(name)
     return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
+
+
+def color(name: str, default: str) -> str:
+    """The variable as a color, #rrggbb.
+
+    Raises:
+        ImproperlyConfigured: it is written otherwise.
+    """
+    raw = text(name, default).lower()
+    if not re.fullmatch(r"#[0-9a-f]{6}", raw):
+        raise ImproperlyConfigured(f"{name} is {raw!r}; write a color such as #0e5a6d.")
+    return raw
+
+
+def file(name: str) -> str:
+    """The variable as the path of a file that can be read, or "" when unset.
+
+    Raises:
+        ImproperlyConfigured: there is no such file.
+    """
+    raw = text(name)
+    if raw and not os.access(raw, os.R_OK):
+        raise ImproperlyConfigured(f"{name} names {raw!r}, which cannot be read.")
+    return raw
 
 
 def secret(name: str, default: str = "") -> str:

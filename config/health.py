@@ -1,14 +1,18 @@
 """How the installation is: what /readyz, /metrics and `manage.py doctor` look at."""
 
+import shutil
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from django.conf import settings
 from django.core.checks import ERROR, run_checks
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Count
+from django.db.models import Aggregate, Count, Min, Sum
+from django.db.models.functions import Coalesce
 from kombu.exceptions import OperationalError
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -18,6 +22,7 @@ from chat.models import ImageJob
 from chat.types import Progress
 from config.celery import app
 from core import clock
+from gateway import telemetry
 from gateway.errors import UpstreamError
 from gateway.models import Upstream
 from gateway.services import list_offered_models
@@ -27,6 +32,10 @@ from quotas.types import OPEN_STATES
 from usage.models import UsageRecord
 
 RECENT = timedelta(minutes=5)
+SILENCE_SECONDS = 2.0  # until a database counts as away
+LEAST_ROOM = 32 * 1024 * 1024  # bytes free on the disk of an SQLite database
+
+_prober = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prober")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +48,25 @@ class Finding:
 
 
 def examine_readiness() -> list[Finding]:
-    """What must be well before a request is worth answering: the database, and its migrations."""
-    database = _look("database", _see_database, DatabaseError)
-    return [database, _look("migrations", _see_migrations, DatabaseError)] if database.is_well else [database]
+    """What must be well before a request is worth answering: the database takes writes, and has its migrations.
+
+    Told within seconds, also when the database says nothing at all (contract, C40). Redis is not among it: its loss
+    makes nobody wait and no quota wrong.
+    """
+    looking = _prober.submit(_see_readiness)
+    try:
+        return looking.result(SILENCE_SECONDS)
+    except TimeoutError:
+        looking.cancel()  # has it begun, it ends when the database speaks again, and those behind it begin
+        return [Finding("database", is_well=False, words="says nothing")]
+
+
+def _see_readiness() -> list[Finding]:
+    try:
+        database = _look("database", _see_database, DatabaseError)
+        return [database, _look("migrations", _see_migrations, DatabaseError)] if database.is_well else [database]
+    finally:
+        connections.close_all()
 
 
 def examine_everything() -> list[Finding]:
@@ -71,7 +96,14 @@ def _see_configuration() -> str:
 
 def _see_database() -> str:
     with connection.cursor() as cursor:
-        cursor.execute("select 1")
+        if connection.vendor == "postgresql":
+            cursor.execute("show transaction_read_only")
+            if cursor.fetchone() == ("on",):
+                raise DatabaseError("The database takes no writes: it is read-only, or a standby.")
+        else:
+            cursor.execute("select 1")
+            if shutil.disk_usage(settings.DATA_DIR).free < LEAST_ROOM:
+                raise DatabaseError(f"The disk of {settings.DATA_DIR} is full.")
     return connection.vendor
 
 
@@ -102,24 +134,62 @@ def _see_upstream(upstream: Upstream) -> str:
 
 
 class Figures(Collector):
-    """The installation's figures, read from the database at each scrape: the same from every worker."""
+    """What the database knows, read at each scrape; the rest of the figures is there without it."""
 
     def collect(self) -> Iterable[Metric]:
-        held = GaugeMetricFamily("gateway_open_reservations", "Calls that hold a prompt now.", labels=["state"])
-        open_ones = Reservation.objects.filter(state__in=OPEN_STATES).order_by()
-        for row in open_ones.values("state").annotate(count=Count("*")):
-            held.add_metric([row["state"]], row["count"])
-        yield held
-        calls = GaugeMetricFamily(
-            "gateway_recent_calls", "Calls begun in the last five minutes.", labels=["operation", "via", "outcome"]
-        )
-        recent = UsageRecord.objects.filter(started_at__gte=clock.now() - RECENT).order_by()
-        for row in recent.values("operation", "via", "outcome").annotate(count=Count("*")):
-            calls.add_metric([row["operation"], row["via"], row["outcome"]], row["count"])
-        yield calls
-        waiting = ImageJob.objects.filter(progress=Progress.WAITING).count()
-        yield GaugeMetricFamily("gateway_image_jobs_waiting", "Image jobs no worker has begun.", waiting)
+        reading = _prober.submit(_read_figures)
+        try:
+            found = reading.result(SILENCE_SECONDS)
+        except (TimeoutError, DatabaseError):
+            reading.cancel()
+            found = []
+        yield GaugeMetricFamily("gateway_database_up", "Whether the database answers.", int(bool(found)))
+        yield from found
 
 
-figures = CollectorRegistry()
-figures.register(Figures())
+def _read_figures() -> list[Metric]:
+    try:
+        return [_read_held(), _read_recent("calls", Count("*")), *_read_sums(), *_read_queue()]
+    finally:
+        connections.close_all()
+
+
+def _read_held() -> Metric:
+    held = GaugeMetricFamily("gateway_open_reservations", "Calls that hold a prompt now.", labels=["state"])
+    open_ones = Reservation.objects.filter(state__in=OPEN_STATES).order_by()
+    for row in open_ones.values("state").annotate(count=Count("*")):
+        held.add_metric([row["state"]], row["count"])
+    return held
+
+
+def _read_sums() -> Iterable[Metric]:
+    """As the records say, which are exact: a counter of our own would not know what was given back later."""
+    for name in ("prompts", "input_tokens", "output_tokens", "images"):
+        yield _read_recent(name, Coalesce(Sum(name), 0))
+
+
+def _read_recent(name: str, total: Aggregate | Coalesce) -> Metric:
+    figure = GaugeMetricFamily(
+        f"gateway_recent_{name}", "Of calls begun in the last five minutes.", labels=["operation", "via", "outcome"]
+    )
+    recent = UsageRecord.objects.filter(started_at__gte=clock.now() - RECENT).order_by()
+    for row in recent.values("operation", "via", "outcome").annotate(total=total):
+        figure.add_metric([row["operation"], row["via"], row["outcome"]], row["total"])
+    return figure
+
+
+def _read_queue() -> Iterable[Metric]:
+    waiting = ImageJob.objects.filter(progress=Progress.WAITING).aggregate(count=Count("*"), oldest=Min("created_at"))
+    yield GaugeMetricFamily("gateway_image_jobs_waiting", "Image jobs no worker has begun.", waiting["count"])
+    lag = (clock.now() - waiting["oldest"]).total_seconds() if waiting["oldest"] else 0
+    yield GaugeMetricFamily("gateway_queue_lag_seconds", "How long the oldest of them waits.", lag)
+
+
+def list_figures() -> list[CollectorRegistry]:
+    """What /metrics shows: what the processes counted, and what the database knows."""
+    telemetry.forget_the_dead()
+    return [telemetry.figures(), _known]
+
+
+_known = CollectorRegistry()
+_known.register(Figures())

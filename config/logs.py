@@ -29,8 +29,12 @@ _SHARED: list[Processor] = [
 ]
 
 
-def configure() -> dict[str, Any]:
-    """Set structlog up, and give Django's LOGGING setting that makes the standard library write the same lines."""
+def configure(level: str = "INFO") -> dict[str, Any]:
+    """Set structlog up, and give Django's LOGGING setting that makes the standard library write the same lines.
+
+    Args:
+        level: the least important level that is written. Whatever it is, those who tell what they carry stay quiet.
+    """
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -51,13 +55,17 @@ def configure() -> dict[str, Any]:
             }
         },
         "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"handlers": ["lines"], "level": "INFO"},
+        "root": {"handlers": ["lines"], "level": level},
         "loggers": {
-            "django": {"handlers": [], "propagate": True, "level": "INFO"},
+            "django": {"handlers": [], "propagate": True, "level": level},
+            "django.db.backends": {"level": "INFO"},  # below that it tells every query, prompts and all
             "django.server": {"handlers": [], "propagate": True},
             # They tell every request they make, address and all.
             "httpx": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
+            "httpcore2": {"level": "WARNING"},
+            "asyncio": {"level": "INFO"},
+            "PIL": {"level": "INFO"},
         },
     }

@@ -1,14 +1,26 @@
-"""What stands around every page: the person's own language, and domain errors turned into answers."""
+"""What stands around every page: the person's own language, who acts, and domain errors turned into answers."""
 
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any
+
+from allauth.account.adapter import get_adapter
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError, JsonResponse
 from django.middleware.locale import LocaleMiddleware
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
-from core.errors import DomainError, InvalidRequest
+from audit.services import acting
+from audit.types import Actor, Through
+from core.errors import DomainError, InvalidRequest, Unavailable
 
 
 class LanguageMiddleware(LocaleMiddleware):
@@ -20,6 +32,36 @@ class LanguageMiddleware(LocaleMiddleware):
         if own in dict(settings.LANGUAGES):
             translation.activate(own)
             request.LANGUAGE_CODE = own
+
+
+@sync_and_async_middleware
+def acting_middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """What is recorded during a request is done by its person, who is asked for only when something is recorded."""
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponse:
+            with acting(partial(_actor_of, request)):
+                answer: Awaitable[HttpResponse] = get_response(request)
+                return await answer
+
+        return answer_async
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        with acting(partial(_actor_of, request)):
+            response: HttpResponse = get_response(request)
+            return response
+
+    return answer
+
+
+def _actor_of(request: HttpRequest) -> Actor:
+    # REST framework puts the person of a key here too.
+    return Actor(
+        user_id=request.user.pk,
+        name=getattr(request.user, "email", ""),
+        through=Through.API if request.path.startswith("/api/") else Through.PAGE,
+        address=get_adapter().get_client_ip(request),
+    )
 
 
 class DomainErrorMiddleware(MiddlewareMixin):
@@ -36,9 +78,24 @@ class DomainErrorMiddleware(MiddlewareMixin):
         if not isinstance(exception, DomainError):
             return None
         response = _envelope(exception) if _wants_json(request) else _page(request, exception)
-        for name, value in exception.headers.items():
-            response[name] = value
-        return response
+        return _with_headers(response, exception)
+
+
+def answer_fault(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: an error nobody expected. A database that is away is none of ours, and passes (C14)."""
+    # Away, out of connections, or read-only; what a query of ours does wrong has other names.
+    if not isinstance(sys.exc_info()[1], OperationalError | InterfaceError | InternalError):
+        return HttpResponseServerError(render_to_string("500.html"))
+    error = Unavailable()
+    page = _envelope(error) if _wants_json(request) else HttpResponse(render_to_string("500.html", {"error": error}))
+    page.status_code = error.status
+    return _with_headers(page, error)
+
+
+def _with_headers(response: HttpResponse, error: DomainError) -> HttpResponse:
+    for name, value in error.headers.items():
+        response[name] = value
+    return response
 
 
 def _wants_json(request: HttpRequest) -> bool:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.services import update_person
 from accounts.types import Role
+from config import brand
 
 THEMES = ("", "light", "dark")
 THEME_COOKIE = "theme"
@@ -46,9 +47,13 @@ _MANAGE = (
     _Place("/manage/people/", "", _("People")),
     _Place("/manage/courses/", "", _("Courses")),
     _Place("/manage/quotas/", "", _("Quotas")),
+    _Place("/manage/requests/", "", _("Requests")),
+    _Place("/manage/pools/", "", _("Course pools")),
+    _Place("/manage/offers/", "", _("Units for sale")),
     _Place("/manage/usage/", "", _("Usage")),
     _Place("/manage/clauses/", "", _("Clauses")),
     _Place("/admin/gateway/", "", _("Models and providers")),
+    _Place("/manage/audit/", "", _("Audit log")),
     _Place("/admin/", "", _("Everything else"), is_exact=True),
 )
 
@@ -62,6 +67,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "frame": {
             "name": settings.SITE_NAME,
             "university": settings.UNIVERSITY_NAME,
+            "brand": brand.describe(),
             "lang": _TAGS.get(language, language),
             "theme": theme if theme in THEMES else "",
             "navigation": _way_around(_PLACES, request),

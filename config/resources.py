@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.urls import include, path, re_path
 from django.utils.translation import get_language
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,28 +16,66 @@ from rest_framework.views import APIView
 from accounts.api import KeysViewSet, PeopleViewSet
 from accounts.authentication import principal_of, role_required
 from accounts.selectors import get_person_by_id
+from accounts.types import Role
 from config.api import nothing_here
 from courses.api import CoursesViewSet, EnrollmentsViewSet
 from courses.selectors import list_courses_of
 from gateway.api import ModelsViewSet, ProvidersViewSet
 from policies.api import ClausesViewSet, MyAcknowledgments
 from policies.selectors import list_outstanding
-from quotas.api import GrantsViewSet, QuotasViewSet
+from quotas.api import GrantsViewSet, QuotasViewSet, RequestsViewSet
 from quotas.selectors import list_standings
-from quotas.types import Standing
-from usage.api import UsageViewSet
+from quotas.types import Standing, Unit
+from review.api import AuditViewSet
+from usage.api import ReportsViewSet, UsageViewSet
+
+
+class _CourseSerializer(serializers.Serializer[Any]):
+    """A course I am in."""
+
+    code = serializers.CharField()
+    title = serializers.CharField()
+    term = serializers.CharField(allow_blank=True, allow_null=True)
+
+
+class _OutstandingSerializer(serializers.Serializer[Any]):
+    """A wording I must still accept."""
+
+    version = serializers.IntegerField(help_text="What an acknowledgment names.")
+    clause = serializers.CharField()
+    number = serializers.IntegerField()
+    title = serializers.CharField()
+
+
+class _StandingSerializer(serializers.Serializer[Any]):
+    """One quota of mine; `limit` and `left` are null when it is unmetered."""
+
+    name = serializers.CharField()
+    unit = serializers.CharField()
+    period = serializers.CharField()
+    limit = serializers.IntegerField(allow_null=True)
+    used = serializers.IntegerField()
+    held = serializers.IntegerField()
+    left = serializers.IntegerField(allow_null=True)
+    resets_at = serializers.DateTimeField(allow_null=True)
+
+
+class MeSerializer(serializers.Serializer[Any]):
+    """Who I am."""
+
+    email = serializers.EmailField()
+    name = serializers.CharField()
+    role = serializers.ChoiceField(choices=Role.choices)
+    department = serializers.CharField(allow_null=True)
+    courses = _CourseSerializer(many=True)
+    clauses_outstanding = _OutstandingSerializer(many=True)
+    quotas = _StandingSerializer(many=True)
 
 
 class Me(APIView):
     """Who I am, what I must still accept, and what I have left."""
 
-    @extend_schema(
-        responses=inline_serializer(
-            "Me",
-            {name: serializers.CharField() for name in ("email", "name", "role", "department")}
-            | {name: serializers.ListField() for name in ("courses", "clauses_outstanding", "quotas")},
-        )
-    )
+    @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
         principal = principal_of(request.user)
         person = get_person_by_id(principal.user_id)
@@ -67,12 +106,16 @@ class Me(APIView):
 
 def _quota(standing: Standing) -> dict[str, Any]:
     return {
-        "name": standing.name,
+        "name": str(standing.name),
         "unit": standing.unit,
+        "currency": settings.CURRENCY if standing.unit == Unit.MONEY else None,
         "period": standing.period,
+        "scope": standing.scope,
         "limit": standing.limit,
         "used": standing.used,
         "held": standing.held,
+        "granted": standing.granted,
+        "extra": standing.extra,
         "left": standing.left,
         "resets_at": standing.window.ends_at,
     }
@@ -90,9 +133,12 @@ router.register("enrollments", EnrollmentsViewSet, basename="enrollments")
 router.register("clauses", ClausesViewSet, basename="clauses")
 router.register("quotas", QuotasViewSet, basename="quotas")
 router.register("grants", GrantsViewSet, basename="grants")
+router.register("requests", RequestsViewSet, basename="requests")
 router.register("models", ModelsViewSet, basename="models")
 router.register("providers", ProvidersViewSet, basename="providers")
 router.register("usage", UsageViewSet, basename="usage")
+router.register("reports", ReportsViewSet, basename="reports")
+router.register("audit", AuditViewSet, basename="audit")
 
 urlpatterns = [
     path("me/", Me.as_view(), name="api_me"),

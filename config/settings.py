@@ -11,6 +11,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # ---- where a run writes: everything lies under DATA_DIR ------------------------------------------
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+# Where every process keeps what it counted. The library looks for the name when it is imported.
+METRICS_DIR = DATA_DIR / "metrics"
+METRICS_DIR.mkdir(exist_ok=True)
+env.export("PROMETHEUS_MULTIPROC_DIR", str(METRICS_DIR))
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, least=1)
 WORKERS = env.number("WORKERS", 1, least=1)
@@ -39,6 +43,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
+        "worker-src": ["'self'"],
         "form-action": ["'self'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
@@ -47,16 +52,23 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
-LOGGING = logs.configure()
+LOGGING = logs.configure(env.one_of("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")))
 
 # ---- the university ------------------------------------------------------------------------------------
 SITE_NAME = env.text("SITE_NAME", "Campus AI")
 UNIVERSITY_NAME = env.text("UNIVERSITY_NAME", "Harbour University")
+# Its color; the pages' tones follow with their contrast kept. Its sign, a picture's file. Whom to ask, an address.
+BRAND_COLOR = env.color("BRAND_COLOR", "#0e5a6d")
+LOGO_FILE = env.file("LOGO_FILE")
+CONTACT = env.text("CONTACT")
+# Numbers about fewer people are not shown in tables and pictures of groups; 0 shows them all.
+SMALLEST_GROUP = env.number("SMALLEST_GROUP", 10)
 
 # ---- rooms --------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "config",
     "core",
+    "audit",
     "accounts",
     "courses",
     "policies",
@@ -95,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.middleware.LanguageMiddleware",
+    "config.middleware.acting_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -136,10 +149,19 @@ if _database["ENGINE"].endswith("sqlite3"):
 else:
     # Persistent connections leak under ASGI (Django docs, "Persistent connections"); psycopg's pool does not.
     _database["CONN_MAX_AGE"] = 0
-    _database.setdefault("OPTIONS", {})["pool"] = {
+    _database.setdefault("OPTIONS", {}).update(
+        # A server that went away without a word is found out in seconds, not in the kernel's quarter of an hour.
+        connect_timeout=2,
+        tcp_user_timeout=5000,
+        keepalives_idle=5,
+        keepalives_interval=2,
+        keepalives_count=2,
+    )
+    _database["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": env.number("DATABASE_POOL", 10, least=2),
         "timeout": 2,
+        "reconnect_timeout": 2,  # then a new try begins afresh: after a long outage none waits out a long pause
     }
 DATABASES = {"default": _database}
 # Threads must see the same rows in tests, so the test database is a file too.
@@ -224,6 +246,11 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = ["config.formats"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = env.text("TIME_ZONE", "Asia/Hong_Kong")
+CURRENCY = env.text("CURRENCY", "HKD").upper()
+
+# ---- units for sale: nothing is, unless a payment service is named ----------------------------------
+PAYMENT_SERVICE = env.text("PAYMENT_SERVICE")
+PAYMENT_SECRET = env.secret("PAYMENT_SECRET")
 
 # ---- static files and media -------------------------------------------------------------------------
 STATIC_URL = "/static/"
@@ -265,6 +292,8 @@ UPSTREAM_CONNECT_SECONDS = env.number("UPSTREAM_CONNECT_SECONDS", 5, least=1)
 UPSTREAM_FIRST_BYTE_SECONDS = env.number("UPSTREAM_FIRST_BYTE_SECONDS", 60, least=1)
 UPSTREAM_BETWEEN_SECONDS = env.number("UPSTREAM_BETWEEN_SECONDS", 30, least=1)
 UPSTREAM_TOTAL_SECONDS = env.number("UPSTREAM_TOTAL_SECONDS", 300, least=1)
+UPSTREAM_CA_FILE = env.text("UPSTREAM_CA_FILE")
+UPSTREAM_PROXY = env.text("UPSTREAM_PROXY")
 PING_SECONDS = env.number("PING_SECONDS", 15, least=1)  # a silent stream says that it is alive
 # A call whose process died is given back one lease and one sweep later (contract C05).
 LEASE_SECONDS = env.number("LEASE_SECONDS", 60, least=3)
@@ -272,5 +301,9 @@ SWEEP_SECONDS = env.number("SWEEP_SECONDS", 30, least=1)
 # Encrypts the credentials of providers; a former value opens them until `rotate_credentials` has run.
 CREDENTIAL_KEY = env.secret("CREDENTIAL_KEY") or SECRET_KEY
 CREDENTIAL_KEY_OLD = env.secret("CREDENTIAL_KEY_OLD")
+CREDENTIAL_KEY_FILE = env.text("CREDENTIAL_KEY_FILE")  # read again whenever it changes
+# Seals the audit log; its anchors lie where the database's owner cannot reach them, or are copied there.
+AUDIT_KEY = env.secret("AUDIT_KEY") or env.kept_secret(DATA_DIR / "audit_key")
+AUDIT_ANCHORS = env.text("AUDIT_ANCHORS", str(DATA_DIR / "audit"))
 DEMO = env.flag("DEMO", default=True)
 DEMO_PASSWORD = env.secret("DEMO_PASSWORD")

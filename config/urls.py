@@ -4,14 +4,22 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from config import pages, probes
+from config import brand, pages, probes
 
 # One door with one rate limit and one second factor; signed-in people of other roles get 403.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign, no-untyped-call]
 
+handler500 = "config.middleware.answer_fault"
+
 urlpatterns = [
     path("readyz", probes.ready),
     path("metrics", probes.metrics),
+    path("brand.css", brand.style, name="brand-style"),
+    path("logo", brand.logo, name="logo"),
+    path("icon-<int:size>.png", brand.icon, name="icon"),
+    path("manifest.webmanifest", brand.manifest, name="manifest"),
+    path("worker.js", brand.worker, name="worker"),
+    path("offline/", brand.offline, name="offline"),
     path("account/", pages.account, name="account"),
     path("language/", pages.language, name="language"),
     path("appearance/", pages.appearance, name="appearance"),

@@ -4,6 +4,7 @@ Outside Django's own handler `sync_to_async` would run everything on one thread 
 so the pool is explicit. A database connection is used within one hop and never kept while bytes stream.
 """
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -13,9 +14,11 @@ from django.conf import settings
 from django.db import connections
 
 P = ParamSpec("P")
+A = TypeVar("A")
 T = TypeVar("T")
 
 _POOL = ThreadPoolExecutor(max_workers=settings.HOP_THREADS, thread_name_prefix="hop")
+_WRITER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
 _LANE = ThreadPoolExecutor(max_workers=1 + settings.HOP_THREADS // 8, thread_name_prefix="lane")
 
 
@@ -27,6 +30,19 @@ async def hop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 async def hop_ahead(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """The same in a lane of its own, for what keeps or ends a call: it must not queue behind those that begin."""
     return await _run(_LANE, function, *args, **kwargs)
+
+
+async def hop_to_writer(function: Callable[[A], T], argument: A) -> T:
+    """The same in the one thread of the process that writes batches, without the caller's context."""
+
+    def piece() -> T:
+        _drop_broken_connections()
+        try:
+            return function(argument)
+        finally:
+            _give_connections_back()
+
+    return await asyncio.get_running_loop().run_in_executor(_WRITER, piece)
 
 
 async def leave_database() -> None:

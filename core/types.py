@@ -10,6 +10,7 @@ class Operation(TextChoices):
     CHAT = "chat", _("Chat")
     IMAGE = "image", _("Image")
     EMBEDDING = "embedding", _("Embedding")
+    MODERATION = "moderation", _("Moderation")
 
 
 class Via(TextChoices):

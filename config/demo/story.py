@@ -30,7 +30,7 @@ from core.types import Operation, Via
 from courses.models import Course
 from courses.services import create_course, enroll
 from courses.types import CourseRole
-from gateway.models import Model, Provider, Upstream
+from gateway.models import Model, Provider, Route, Upstream
 from gateway.services import PLACEHOLDER_NAME
 from gateway.types import ProviderKind
 from policies.selectors import list_current
@@ -265,13 +265,20 @@ class _Story:
             )
             # Ids of one millisecond are in no order of their own: sorted, each turn follows the one before.
             ids = iter(sorted(new_id() for _ in range(2 * len(turns))))
+            said: Message | None = None
             for call, question, answer in turns:
-                Message.objects.create(
-                    pk=next(ids), conversation=conversation, author=Author.PERSON, text=question, created_at=call.at
-                )
-                Message.objects.create(
+                asked = Message.objects.create(
                     pk=next(ids),
                     conversation=conversation,
+                    parent=said,
+                    author=Author.PERSON,
+                    text=question,
+                    created_at=call.at,
+                )
+                said = Message.objects.create(
+                    pk=next(ids),
+                    conversation=conversation,
+                    parent=asked,
                     author=Author.MODEL,
                     text=answer,
                     model=call.model,
@@ -311,14 +318,13 @@ def _keep_models() -> None:
         provider=provider, name="default", base_url="https://ai.harbour.example/v1", is_enabled=False
     )
     for name in (_PRESENT_MODEL, _FORMER_MODEL):
-        Model.objects.create(
+        model = Model.objects.create(
             name=name,
             label=name.title().replace("-", " "),
             description="Ran on the university's own machines, which are not part of this demonstration.",
-            upstream=upstream,
-            upstream_name=name,
             is_enabled=False,
         )
+        Route.objects.create(model=model, upstream=upstream, upstream_name=name)
 
 
 def _make(call: DemoCall) -> None:

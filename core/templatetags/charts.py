@@ -1,4 +1,7 @@
-"""Stacked columns as plain SVG: no script, no inline style, always above a table with the same numbers."""
+"""Stacked columns as plain SVG: no script, no inline style, always above a table with the same numbers.
+
+The same numbers go along as JSON: frontend/src/charts.js draws them again where columns can be read one by one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,6 +73,8 @@ def chart(
         columns.append(Column(_round(x + step * 0.32), shown, _round(BOTTOM - totals[index] * per_unit - 5), total))
     return {
         "name": name,
+        "data_id": f"{name}-data",
+        "data": {"labels": labels, "series": [{"name": label, "values": values} for label, values in series]},
         "title": title,
         "note": note,
         "legend": [(number, label) for number, (label, _values) in enumerate(series, start=1)],

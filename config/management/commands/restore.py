@@ -1,10 +1,13 @@
 """`manage.py restore FILE`: a backup back into an installation that is stopped."""
 
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
+from audit.services import note_restore
 from config import archive
 
 
@@ -24,6 +27,8 @@ class Command(BaseCommand):
             archive.read(file)
         except (OSError, KeyError, tarfile.TarError) as error:
             raise CommandError(f"Nothing was restored from {file}: {error}") from error
+        with suppress(DatabaseError):  # a backup from before there was a log
+            note_restore()
         self.stdout.write(
             "Restored. Run `manage.py migrate` if the backup is older than the program, then start the server."
         )

@@ -7,6 +7,9 @@ from django.core.management.base import BaseCommand, CommandParser
 # A typical answer is over by then; longer ones are settled by the lifespan's end and followed from their row.
 GRACE_SECONDS = 20
 
+# Longer than a proxy keeps idle connections (deploy/nginx.conf): else one would send a call into a closing one.
+KEEP_ALIVE_SECONDS = 75
+
 
 class Command(BaseCommand):
     help = "Serve pages, API and streams (HOST, PORT and WORKERS, or the options of the same name)."
@@ -25,8 +28,10 @@ class Command(BaseCommand):
             workers=workers,
             loop="uvloop",
             http="httptools",
+            ws="none",  # nothing here speaks WebSocket: who asks to switch over is answered as if they had not
             lifespan="on",
             timeout_graceful_shutdown=grace,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             # Any client can write a forwarding header: believed only from the proxies the operator names.
             proxy_headers=bool(settings.TRUSTED_PROXIES),
             forwarded_allow_ips=settings.TRUSTED_PROXIES,
