@@ -9,25 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.selectors import get_person
+from audit.admin import ReadOnlyAdmin
 from core.errors import InvalidRequest, NotFound
 from quotas import services
 from quotas.models import Allowance, Grant, LedgerEntry, Quota, Reservation
 from quotas.types import Period, Unit
-
-
-class BooksAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """To read: nothing here is written by hand."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -35,7 +21,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Quota
-        fields = ("unit", "period", "scope", "limit", "role", "department", "user", "reason")
+        fields = ("unit", "period", "scope", "limit", "role", "department", "course", "user", "reason")
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -52,7 +38,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Quota)
-class QuotaAdmin(BooksAdmin):
+class QuotaAdmin(ReadOnlyAdmin):
     """Rules are added; a change is a new rule, and the old one stays in the history."""
 
     form = RuleForm
@@ -67,8 +53,7 @@ class QuotaAdmin(BooksAdmin):
 
     def save_model(self, request: HttpRequest, obj: Quota, form: Any, change: bool) -> None:
         data = dict(form.cleaned_data)
-        user, department = data.pop("user"), data.pop("department")
-        whom = {"user_id": user and user.pk, "department_id": department and department.pk}
+        whom = {f"{name}_id": (found := data.pop(name)) and found.pk for name in ("user", "department", "course")}
         obj.pk = services.set_quota(**data, **whom, by_id=request.user.pk).pk
 
 
@@ -91,7 +76,7 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Grant)
-class GrantAdmin(BooksAdmin):
+class GrantAdmin(ReadOnlyAdmin):
     """Grants are given; none is ever taken back."""
 
     form = GrantForm
@@ -120,7 +105,7 @@ class GrantAdmin(BooksAdmin):
 
 
 @admin.register(Allowance)
-class AllowanceAdmin(BooksAdmin):
+class AllowanceAdmin(ReadOnlyAdmin):
     """Counters by person and window."""
 
     list_display = ("user", "unit", "period", "scope", "window_start", "used", "held", "granted")
@@ -130,7 +115,7 @@ class AllowanceAdmin(BooksAdmin):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(BooksAdmin):
+class ReservationAdmin(ReadOnlyAdmin):
     """Calls, and what became of them."""
 
     list_display = ("call_id", "user", "state", "operation", "model", "via", "created_at", "lease_until")
@@ -140,7 +125,7 @@ class ReservationAdmin(BooksAdmin):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(BooksAdmin):
+class LedgerEntryAdmin(ReadOnlyAdmin):
     """The books."""
 
     list_display = ("id", "at", "allowance", "kind", "delta_used", "delta_held", "delta_granted", "left_after")

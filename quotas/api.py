@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
 from rest_framework.permissions import BasePermission, IsAdminUser, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,8 +14,15 @@ from rest_framework.serializers import BaseSerializer
 from accounts.authentication import principal_of
 from quotas import services
 from quotas.models import Grant, Quota
-from quotas.selectors import list_visible_grants, list_visible_quotas
-from quotas.serializers import GrantSerializer, QuotaSerializer
+from quotas.models import Request as Asked
+from quotas.selectors import (
+    get_decidable_request,
+    list_visible_grants,
+    list_visible_quotas,
+    list_visible_requests,
+)
+from quotas.serializers import DecisionSerializer, GrantSerializer, QuotaSerializer, RequestSerializer
+from quotas.types import RequestState, Unit
 
 
 class QuotasViewSet(
@@ -73,3 +81,47 @@ class GrantsViewSet(
     def perform_create(self, serializer: BaseSerializer[Grant]) -> None:
         given = serializer.given()  # type: ignore[attr-defined]
         serializer.instance = services.grant(**given, by_id=principal_of(self.request.user).user_id)
+
+
+class RequestsViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, viewsets.GenericViewSet[Asked]
+):
+    """Requests for more. Everyone sees their own and those they may decide; POST asks, DELETE takes one's own back."""
+
+    serializer_class = RequestSerializer
+    lookup_value_regex = r"\d{1,18}"
+
+    def get_queryset(self) -> QuerySet[Asked]:
+        return list_visible_requests(principal_of(self.request.user), state=self.request.query_params.get("state", ""))
+
+    @extend_schema(parameters=[OpenApiParameter("state", enum=RequestState.values)])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().list(request, *args, **kwargs)
+
+    def perform_create(self, serializer: BaseSerializer[Asked]) -> None:
+        asked = dict(serializer.validated_data)
+        course = asked.pop("course")
+        asked["unit"] = Unit(asked["unit"])
+        serializer.instance = services.ask(
+            principal=principal_of(self.request.user), course_id=course and course.pk, **asked
+        )
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        services.withdraw_request(principal=principal_of(request.user), request_id=int(pk))
+        return Response(status=204)
+
+    @extend_schema(request=DecisionSerializer, responses=RequestSerializer)
+    @action(detail=True, methods=["post"])
+    def decide(self, request: Request, pk: str) -> Response:
+        """Grant a request, or a part of it, or refuse it with a sentence; for those who may decide it."""
+        principal = principal_of(request.user)
+        asked = get_decidable_request(principal, int(pk))
+        said = DecisionSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        decision = dict(said.validated_data)
+        if decision.pop("decision") == "refuse":
+            decided = services.refuse_request(principal=principal, request_id=asked.pk, answer=decision["answer"])
+        else:
+            decision["amount"] = decision["amount"] or asked.amount
+            decided = services.grant_request(principal=principal, request_id=asked.pk, **decision)
+        return Response(RequestSerializer(decided).data)

@@ -4,8 +4,54 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Refusal
+from core.errors import InvalidRequest, Refusal
 from quotas.types import Standing
+
+
+class Unmeasured(Refusal):
+    """A quota in money covers the call, and the model has no price: let through, it would be free for everyone."""
+
+    code = "model_without_price"
+
+    def __init__(self, quota: str, model: str) -> None:
+        super().__init__(
+            _("%(model)s has no price yet, and your quota is “%(quota)s”. Choose another model. Nothing was charged.")
+            % {"model": model, "quota": quota},
+            param="model",
+        )
+
+
+class TooManyTurns(Refusal):
+    """A conversation has as many questions as the rule allows (a new one begins at one)."""
+
+    code = "too_many_turns"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            _("A conversation has at most %(most)d questions here. Begin a new one. Nothing was charged.")
+            % {"most": most},
+            param="messages",
+        )
+
+
+class NotForSale(Refusal):
+    """Nothing can be bought here, or not this."""
+
+    code = "not_for_sale"
+    message = _("Nothing can be bought here at the moment.")
+
+
+class UnbelievablePayment(InvalidRequest):
+    """A notification that does not come from the payment service, or speaks of another purchase than it names."""
+
+    code = "unbelievable_payment"
+    message = _("This notification was not believed. Nothing was booked.")
+
+
+class OverApproverLimit(Refusal):
+    """An instructor would give more than instructors may."""
+
+    code = "over_approver_limit"
 
 
 class QuotaExhausted(Refusal):

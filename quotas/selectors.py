@@ -1,19 +1,64 @@
 """Reads of the rules and the ledger. A standing is computed from the rules and the clock at every call."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.types import Principal, Role
 from core import clock
-from quotas.models import Allowance, Grant, LedgerEntry, Quota, Reservation
-from quotas.types import OPEN_STATES, Difference, Kind, Period, Standing, State, Unit, Window
+from core.errors import NotFound
+from courses.models import Course, Enrollment
+from courses.selectors import list_taught_courses, list_terms
+from quotas.models import (
+    Allowance,
+    ApproverLimit,
+    Grant,
+    LedgerEntry,
+    Offer,
+    Pool,
+    Purchase,
+    Quota,
+    Request,
+    Reservation,
+    Warned,
+)
+from quotas.resolution import Asked, Demand, Facts, Rule, choose_rules, list_ways, takes_extra
+from quotas.resolution import Pool as OpenPool
+from quotas.types import (
+    LEDGER_UNITS,
+    OPEN_STATES,
+    POOL_SCOPE,
+    Difference,
+    Kind,
+    Period,
+    PurchaseState,
+    Purse,
+    RequestState,
+    Standing,
+    State,
+    Subject,
+    Unit,
+    Window,
+)
 from quotas.windows import window_of
+from quotas.wording import name_rule_later
+
+
+class Counters(Protocol):
+    """What a purse has counted."""
+
+    granted: int
+    used: int
+    held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +76,65 @@ class Change:
         """The rule the line is about."""
         return self.after or self.before  # type: ignore[return-value]
 
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether what it made still holds, and something of its own would be left to hold instead."""
+        after = self.after
+        is_alive = after is not None and (after.ends_at is None or after.ends_at > clock.now())
+        return is_alive and (self.before is not None or after.subject != Subject.EVERYONE)  # type: ignore[union-attr]
 
-def default_quota() -> Quota:
-    """The product's own rule: what holds for whom no written rule speaks of, so that a missing rule opens nothing."""
-    return Quota(unit=Unit.PROMPTS, period=Period.MONTH, limit=20)
 
-
-def list_rules(principal: Principal, *, at: datetime) -> list[Quota]:
+def list_rules(principal: Principal, *, at: datetime) -> list[Rule]:
     """The rules that hold for this person at `at`: of each kind the most specific one (D12)."""
-    candidates = list_quotas_in_force(at).filter(_speaks_of(principal))
-    # Later entries win: the most specific, and of two equally specific ones the younger.
-    ordered = sorted(candidates, key=lambda rule: (rule.specificity, rule.starts_at, rule.pk))
-    chosen = {rule.kind: rule for rule in (default_quota(), *ordered)}
-    return [chosen[kind] for kind in sorted(chosen)]
+    rows = list(list_quotas_in_force(at).filter(_speaks_of(principal)))
+    return choose_rules([row.plain for row in rows], facts=_facts_of(principal, rows), at=at)
+
+
+def list_candidates(people: Collection[Principal]) -> list[tuple[Facts, list[Rule]]]:
+    """For each of these people every rule that speaks of them, those that begin later too, and the facts about them.
+
+    Two queries, however many there are.
+    """
+    ids = [person.user_id for person in people]
+    in_force = Q(ends_at=None) | Q(ends_at__gt=clock.now())
+    rules = [row.plain for row in Quota.objects.filter(in_force, Q(user=None) | Q(user__in=ids))]
+    ruled = {rule.course_id for rule in rules if rule.course_id is not None}
+    courses: dict[int, set[int]] = {}
+    for user_id, course_id in Enrollment.objects.filter(user__in=ids, course__in=ruled).values_list("user", "course"):
+        courses.setdefault(user_id, set()).add(course_id)
+    everyones = [rule for rule in rules if rule.user_id is None]
+    own: dict[int | None, list[Rule]] = {}
+    for rule in rules:
+        own.setdefault(rule.user_id, []).append(rule)
+    facts = [Facts(p.user_id, p.role, p.department_id, courses.get(p.user_id, ())) for p in people]
+    return [(f, [rule for rule in (*everyones, *own.get(f.user_id, ())) if rule.speaks_of(f)]) for f in facts]
+
+
+def list_ways_of(principal: Principal, asked: Asked, *, at: datetime) -> list[tuple[Demand, ...]]:
+    """The ways a call of this person may be paid for, to be tried in this order."""
+    chosen = list_rules(principal, at=at)
+    terms = terms_for([rule.kind for rule in chosen])
+    pool = list_open_pools().get(asked.course_id) if asked.course_id is not None else None
+    return list_ways(chosen, asked=asked, at=at, terms=terms, pool=pool)
+
+
+def list_open_pools() -> dict[int, OpenPool]:
+    """The pools that are open, by course."""
+    rows = Pool.objects.select_related("course").filter(is_open=True)
+    return {row.course_id: row.plain for row in rows}
+
+
+def _facts_of(principal: Principal, rows: Iterable[Quota]) -> Facts:
+    """What the rules that speak of a person ask about; of the person's courses, those that have such rules."""
+    courses = {row.course_id for row in rows if row.course_id is not None}
+    return Facts(principal.user_id, principal.role, principal.department_id, courses)
 
 
 def _speaks_of(principal: Principal) -> Q:
+    courses = Enrollment.objects.filter(user=principal.user_id).values("course")
     return (
         (Q(user=None) | Q(user=principal.user_id))
+        & (Q(course=None) | Q(course__in=courses))
         & (Q(department=None) | Q(department=principal.department_id))
         & (Q(role="") | Q(role=principal.role))
     )
@@ -59,22 +145,65 @@ def list_quotas_in_force(at: datetime) -> QuerySet[Quota]:
     return Quota.objects.filter(Q(ends_at=None) | Q(ends_at__gt=at), starts_at__lte=at)
 
 
+def list_term_windows() -> list[Window]:
+    """The university's terms as windows, in order of time."""
+    return [
+        Window(clock.start_of(term.starts_on), clock.start_of(term.ends_on + timedelta(days=1)))
+        for term in list_terms()
+    ]
+
+
 def find_allowances(user_id: int, kinds: Iterable[Kind], at: datetime) -> QuerySet[Allowance]:
     """The person's counters of these kinds in the windows around `at`, as far as they exist, ordered by id."""
+    kinds = list(kinds)
+    terms = terms_for(kinds)
+    windows = {kind: window_of(kind[1], at, terms) for kind in kinds}
+    return Allowance.objects.filter(_counted_in(windows), user=user_id).order_by("id")
+
+
+def _counted_in(windows: Mapping[Kind, Window]) -> Q:
+    """The purses of rules of these kinds in these windows."""
     wanted = Q(pk__in=[])
-    for unit, period, scope in kinds:
-        start = window_of(period, at).starts_at
-        wanted |= Q(unit=unit, period=period, scope=scope, window_start=start)
-    return Allowance.objects.filter(wanted, user=user_id).order_by("id")
+    for (unit, period, scope), window in windows.items():
+        wanted |= Q(unit=unit, period=period, scope=scope, window_start=window.starts_at, purse=Purse.PERIOD)
+    return wanted
+
+
+def _beside(at: datetime) -> Q:
+    """Purchases, and grants whose end has not come."""
+    return Q(purse=Purse.PURCHASED) | Q(purse=Purse.GRANT, expires_at__gt=at)
+
+
+def terms_for(kinds: Iterable[Kind]) -> list[Window]:
+    """The university's terms, read only where a kind is counted over one."""
+    return list_term_windows() if any(period == Period.TERM for _unit, period, _scope in kinds) else []
 
 
 def list_standings(principal: Principal) -> list[Standing]:
-    """Where the person stands under every quota that holds now, nearest to its end first. Two queries."""
+    """Where the person stands under every quota that holds now, nearest to its end first, parts of pools last.
+
+    Two queries, and one more where something is counted by terms.
+    """
     at = clock.now()
-    rules = list_rules(principal, at=at)
-    counters = {row.kind: row for row in find_allowances(principal.user_id, [rule.kind for rule in rules], at)}
-    standings = [standing_of(rule, counters.get(rule.kind, Allowance()), at) for rule in rules]
-    return sorted(standings, key=lambda standing: standing.nearness)
+    rules = [rule for rule in list_rules(principal, at=at) if rule.unit in LEDGER_UNITS]
+    terms = terms_for([rule.kind for rule in rules])
+    windows = {rule.kind: window_of(rule.period, at, terms) for rule in rules}
+    purses = list(Allowance.objects.filter(_counted_in(windows) | _beside(at), user=principal.user_id))
+    counters = {row.kind: row for row in purses if row.purse == Purse.PERIOD}
+    extras: Counter[tuple[Unit, str]] = Counter()
+    for row in purses:
+        if row.purse != Purse.PERIOD:
+            extras[Unit(row.unit), row.scope] += max(0, row.granted - row.used - row.held)
+    standings = [
+        standing_of(
+            rule,
+            counters.get(rule.kind, Allowance()),
+            windows[rule.kind],
+            extra=extras[rule.unit, rule.scope] if takes_extra(rule, rules) else 0,
+        )
+        for rule in rules
+    ]
+    return sorted(standings, key=lambda standing: (standing.scope.startswith(POOL_SCOPE), standing.nearness))
 
 
 def nearest_standing(principal: Principal) -> Standing:
@@ -82,19 +211,19 @@ def nearest_standing(principal: Principal) -> Standing:
     return list_standings(principal)[0]
 
 
-def standing_of(rule: Quota, counters: Allowance, at: datetime) -> Standing:
-    """The standing under one rule, from the counters of its window around `at`."""
-    unit, period, scope = rule.kind
+def standing_of(rule: Rule, counters: Counters, window: Window, *, extra: int = 0) -> Standing:
+    """The standing under one rule, from the counters of its window and what is left `extra` beside it."""
     return Standing(
-        name=rule.name,
-        unit=unit,
-        period=period,
-        scope=scope,
+        name=name_rule_later(rule.kind, rule.limit),
+        unit=rule.unit,
+        period=rule.period,
+        scope=rule.scope,
         limit=None if rule.limit is None else rule.limit + counters.granted,
         used=counters.used,
         held=counters.held,
-        window=window_of(period, at),
+        window=window,
         granted=counters.granted,
+        extra=extra,
         subject=rule.subject,
     )
 
@@ -172,21 +301,23 @@ def list_visible_quotas(principal: Principal, *, history: bool = False) -> Query
     rules = Quota.objects.all() if history else list_quotas_in_force(clock.now())
     if principal.role != Role.ADMIN:
         rules = rules.filter(_speaks_of(principal))
-    return rules.select_related("department", "user")
+    return rules.select_related("department", "course", "user")
 
 
 def list_visible_grants(principal: Principal, *, person: str = "") -> QuerySet[Grant]:
     """The grants this person may read, all for administrators; `person` narrows to one e-mail address."""
-    grants = Grant.objects.select_related("allowance__user", "granted_by")
+    grants = Grant.objects.exclude(allowance__user=None).select_related("allowance__user", "granted_by")
     if principal.role != Role.ADMIN:
         grants = grants.filter(allowance__user=principal.user_id)
     return grants.filter(allowance__user__email=person.lower()) if person else grants
 
 
 def list_general_rules() -> QuerySet[Quota]:
-    """The rules in force for everyone, for roles and for departments."""
+    """The rules in force for everyone, for roles, for departments and for courses."""
     rules = list_quotas_in_force(clock.now()).filter(user=None)
-    return rules.select_related("department", "created_by").order_by("unit", "period", "scope", "role", "department")
+    return rules.select_related("department", "course", "created_by").order_by(
+        "unit", "period", "scope", "role", "department", "course"
+    )
 
 
 def list_personal_rules(search: str = "") -> QuerySet[Quota]:
@@ -197,31 +328,67 @@ def list_personal_rules(search: str = "") -> QuerySet[Quota]:
     return rules.select_related("user", "created_by").order_by("-starts_at", "-id")
 
 
+def list_scheduled_rules() -> QuerySet[Quota]:
+    """The rules that are to come, the next first."""
+    to_come = Q(ends_at=None) | Q(ends_at__gt=F("starts_at"))
+    rules = Quota.objects.filter(to_come, starts_at__gt=clock.now())
+    return rules.select_related("department", "course", "user", "created_by").order_by("starts_at", "id")
+
+
 def find_rule(
-    *, kind: Kind, role: str = "", department_id: int | None = None, user_id: int | None = None
+    *,
+    kind: Kind,
+    role: str = "",
+    department_id: int | None = None,
+    course_id: int | None = None,
+    user_id: int | None = None,
+    at: datetime | None = None,
 ) -> Quota | None:
-    """The rule in force for exactly these people, if there is one of its own."""
+    """The rule in force, now or `at`, for exactly these people, if there is one of its own."""
     unit, period, scope = kind
-    rules = list_quotas_in_force(clock.now()).filter(unit=unit, period=period, scope=scope)
-    return rules.filter(role=role, department=department_id, user=user_id).first()
+    rules = list_quotas_in_force(at or clock.now()).filter(unit=unit, period=period, scope=scope)
+    return rules.filter(role=role, department=department_id, course=course_id, user=user_id).first()
+
+
+def find_predecessor(rule: Quota) -> Quota | None:
+    """What held for the same people until this rule took its place."""
+    unit, period, scope = rule.kind
+    role, department_id, course_id, user_id = rule.who
+    earlier = Quota.objects.filter(unit=unit, period=period, scope=scope, role=role, ends_at=rule.starts_at)
+    earlier = earlier.filter(department=department_id, course=course_id, user=user_id, starts_at__lt=rule.starts_at)
+    return earlier.first()
 
 
 def list_changes(limit: int = 50) -> list[Change]:
-    """The newest changes of rules, each with the limit before and after it."""
+    """The newest changes of rules that hold or were taken back, each with the limit before and after it."""
+    people = ("department", "course", "user", "created_by", "ended_by")
     rules = list(
-        Quota.objects.select_related("department", "user", "created_by", "ended_by").order_by("-starts_at", "-id")[:500]
+        Quota.objects.filter(Q(starts_at__lte=clock.now()) | Q(ends_at=F("starts_at")))
+        .select_related(*people)
+        .order_by("-starts_at", "-id")[:500]
     )
-    ended = {(rule.who, rule.kind, at): rule for rule in rules if (at := rule.ends_at)}
+    begun = [rule for rule in rules if rule.ends_at != rule.starts_at]
+    ended = {(rule.who, rule.kind, at): rule for rule in begun if (at := rule.ends_at) and at <= clock.now()}
     changes = []
-    for rule in rules:
+    for rule in begun:
         before = ended.pop((rule.who, rule.kind, rule.starts_at), None)
         changes.append(Change(rule.starts_at, rule.created_by, before, rule, rule.reason))
     changes += [Change(at, rule.ended_by, rule, None, rule.end_reason) for (*_, at), rule in ended.items()]
+    changes += [
+        Change(rule.end_decided_at or rule.starts_at, rule.ended_by, rule, None, rule.end_reason)
+        for rule in rules
+        if rule.ends_at == rule.starts_at
+    ]
     return sorted(changes, key=lambda change: change.at, reverse=True)[:limit]
 
 
 def count_reached(
-    *, kind: Kind, role: str = "", department_id: int | None = None, user_id: int | None = None
+    *,
+    kind: Kind,
+    role: str = "",
+    department_id: int | None = None,
+    course_id: int | None = None,
+    user_id: int | None = None,
 ) -> tuple[int, int]:
     """How many active people a rule would reach, and how many of those it speaks of have a more specific one."""
     people = User.objects.filter(is_active=True)
@@ -231,11 +398,117 @@ def count_reached(
     people = people.filter(**({"department": department_id} if department_id is not None else {}))
     unit, period, scope = kind
     rules = list_quotas_in_force(clock.now()).filter(unit=unit, period=period, scope=scope)
-    ours = Quota(role=role, department_id=department_id).specificity
+    if course_id is not None:
+        people = people.filter(pk__in=_enrolled_in(course_id))
+    ours = Rule(unit, period, None, role=role, department_id=department_id, course_id=course_id).specificity
     more_specific = Q(pk__in=rules.exclude(user=None).values("user"))
     for rule in rules.filter(user=None):
-        if rule.specificity > ours:
+        if rule.plain.specificity > ours:
             same = Q() if rule.department_id is None else Q(department=rule.department_id)
+            same &= Q() if rule.course_id is None else Q(pk__in=_enrolled_in(rule.course_id))
             more_specific |= same & (Q(role=rule.role) if rule.role else Q())
     elsewhere = people.filter(more_specific).count()
     return people.count() - elsewhere, elsewhere
+
+
+def _enrolled_in(course_id: int) -> QuerySet[Enrollment, Any]:
+    return Enrollment.objects.filter(course=course_id).values("user")
+
+
+# ---- more, when justified --------------------------------------------------------------------------------------------
+
+
+def list_own_requests(user_id: int) -> QuerySet[Request]:
+    """What the person asked for, the newest first."""
+    return Request.objects.filter(user=user_id).select_related("course", "decided_by", "grant")
+
+
+def list_decidable_requests(principal: Principal) -> QuerySet[Request]:
+    """The requests this person may decide or could have: administrators all, instructors those in courses they teach.
+
+    Nobody decides about their own.
+    """
+    asked = Request.objects.select_related("user", "course", "decided_by", "grant").exclude(user=principal.user_id)
+    if principal.role == Role.ADMIN:
+        return asked
+    return asked.filter(course__in=[course.pk for course in list_taught_courses(principal.user_id)])
+
+
+def list_visible_requests(principal: Principal, *, state: str = "") -> QuerySet[Request]:
+    """The person's own requests and those they may decide, the newest first.
+
+    Args:
+        state: narrows to requests in this state.
+    """
+    asked = Request.objects.select_related("user", "course", "decided_by", "grant").order_by("-asked_at", "-id")
+    if principal.role != Role.ADMIN:
+        taught = [course.pk for course in list_taught_courses(principal.user_id)]
+        asked = asked.filter(Q(user=principal.user_id) | Q(course__in=taught))
+    return asked.filter(state=state) if state else asked
+
+
+def get_decidable_request(principal: Principal, request_id: int, *, lock: bool = False) -> Request:
+    """The open request of this id, if the person may decide it.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's to decide, or decided: they look the same.
+    """
+    asked = list_decidable_requests(principal).filter(pk=request_id, state=RequestState.OPEN)
+    found = (asked.select_for_update(of=("self",)) if lock else asked).first()
+    if found is None:
+        raise NotFound(_("There is no such request waiting for you. It may have been decided in the meantime."))
+    return found
+
+
+def list_given_by_instructors(course: Course | None, *, unit: Unit, since: datetime) -> QuerySet[Grant]:
+    """What instructors have given of a unit in a course since then."""
+    given = Grant.objects.filter(course=course, allowance__unit=unit, at__gte=since)
+    return given.exclude(allowance__purse=Purse.POOL).filter(granted_by__role=Role.INSTRUCTOR)
+
+
+def list_approver_limits() -> list[ApproverLimit]:
+    """How much instructors may give, by unit."""
+    return list(ApproverLimit.objects.all())
+
+
+def list_offers() -> QuerySet[Offer]:
+    """What may be bought now."""
+    return Offer.objects.filter(is_enabled=True)
+
+
+def list_all_offers() -> QuerySet[Offer]:
+    """Everything that was ever offered."""
+    return Offer.objects.all()
+
+
+def get_open_test_purchase(principal: Principal, reference: UUID) -> Purchase:
+    """The person's purchase that is not paid, where the test service is the one that is paid.
+
+    Raises:
+        NotFound: there is none, it is paid or somebody else's, or real money is asked for here.
+    """
+    mine = Purchase.objects.filter(reference=reference, user=principal.user_id, state=PurchaseState.OPEN)
+    purchase = mine.first() if settings.PAYMENT_SERVICE == "test" else None
+    if purchase is None:
+        raise NotFound
+    return purchase
+
+
+def list_purchases(user_id: int) -> QuerySet[Purchase]:
+    """What the person bought, the newest first."""
+    return Purchase.objects.filter(user=user_id, state=PurchaseState.PAID)
+
+
+def list_warnings(user_id: int, window: Window) -> list[Warned]:
+    """What the person was told about purses of windows that began in this one, the newest first."""
+    told = Warned.objects.filter(allowance__user=user_id, allowance__window_start__gte=window.starts_at)
+    if window.ends_at is not None:
+        told = told.filter(allowance__window_start__lt=window.ends_at)
+    return list(told.select_related("allowance").order_by("-id"))
+
+
+def list_pools() -> QuerySet[Pool]:
+    """Every course's pool, with its counters as `held`, `used` and `granted`."""
+    purse = Allowance.objects.filter(course=OuterRef("course"), unit=OuterRef("unit"), purse=Purse.POOL)
+    counters = {name: Subquery(purse.values(name)[:1]) for name in ("granted", "used", "held")}
+    return Pool.objects.select_related("course").annotate(**counters).order_by("course__code")

@@ -1,5 +1,6 @@
 """Rules and grants as the resource API reads and writes them."""
 
+import re
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -7,19 +8,34 @@ from rest_framework import serializers
 
 from accounts.models import Department, User
 from accounts.types import Role
-from quotas.models import Grant, Quota
-from quotas.types import LARGEST_AMOUNT, Period, Unit
+from courses.models import Course
+from quotas.models import Grant, Quota, Request
+from quotas.types import LARGEST_AMOUNT, LEDGER_UNITS, LONGEST_SCOPE, Period, Unit
 
 _NOBODY = _("Nobody has this e-mail address.")
+
+
+class WholeNumberField(serializers.IntegerField):
+    """An integer of JSON, or its digits 0 to 9 in a string: no 1e3, no 3.0, no digits of other scripts."""
+
+    def to_internal_value(self, data: Any) -> int:
+        is_number = isinstance(data, int) and not isinstance(data, bool)
+        if not is_number and not (isinstance(data, str) and re.fullmatch(r"-?[0-9]{1,20}", data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class QuotaSerializer(serializers.ModelSerializer[Quota]):
     """A rule. Writing one puts it in force in place of the rule of the same kind for the same people."""
 
-    limit = serializers.IntegerField(min_value=0, max_value=LARGEST_AMOUNT, allow_null=True)
+    limit = WholeNumberField(min_value=0, max_value=LARGEST_AMOUNT, allow_null=True)
+    starts_at = serializers.DateTimeField(allow_null=True, default=None, help_text=_("To come; null: at once."))
     role = serializers.ChoiceField(choices=Role.choices, allow_blank=True, default="")
     department = serializers.SlugRelatedField(
         slug_field="code", queryset=Department.objects.all(), allow_null=True, default=None
+    )
+    course = serializers.SlugRelatedField(
+        slug_field="code", queryset=Course.objects.all(), allow_null=True, default=None
     )
     person = serializers.SlugRelatedField(
         source="user",
@@ -41,24 +57,25 @@ class QuotaSerializer(serializers.ModelSerializer[Quota]):
             "limit",
             "role",
             "department",
+            "course",
             "person",
             "starts_at",
             "ends_at",
             "reason",
         )
-        read_only_fields = ("starts_at", "ends_at")
+        read_only_fields = ("ends_at",)
         # The service replaces the rule in force; the form of the row alone would refuse its successor.
         validators = ()
 
     def rule(self) -> dict[str, Any]:
         """What `quotas.services.set_quota` takes."""
         data: dict[str, Any] = dict(self.validated_data)
-        user, department = data.pop("user"), data.pop("department")
-        return data | {"user_id": user and user.pk, "department_id": department and department.pk}
+        whom = {f"{name}_id": (found := data.pop(name)) and found.pk for name in ("user", "department", "course")}
+        return data | whom
 
 
 class GrantSerializer(serializers.ModelSerializer[Grant]):
-    """Extra units of one person in the present window of one kind of quota."""
+    """Extra units of one person: in the present window of one kind of quota, or until `expires_at`."""
 
     person = serializers.SlugRelatedField(
         source="allowance.user",
@@ -66,15 +83,18 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
         queryset=User.objects.all(),
         error_messages={"does_not_exist": _NOBODY},
     )
-    amount = serializers.IntegerField(min_value=1, max_value=LARGEST_AMOUNT)
+    amount = WholeNumberField(min_value=1, max_value=LARGEST_AMOUNT)
     unit = serializers.ChoiceField(source="allowance.unit", choices=Unit.choices, default=Unit.PROMPTS)
     period = serializers.ChoiceField(source="allowance.period", choices=Period.choices, default=Period.MONTH)
-    scope = serializers.CharField(source="allowance.scope", max_length=140, allow_blank=True, default="")
+    scope = serializers.CharField(source="allowance.scope", max_length=LONGEST_SCOPE, allow_blank=True, default="")
+    expires_at = serializers.DateTimeField(
+        source="allowance.expires_at", allow_null=True, default=None, help_text=_("null: with the window.")
+    )
     granted_by: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(slug_field="email", read_only=True)
 
     class Meta:
         model = Grant
-        fields = ("id", "person", "amount", "unit", "period", "scope", "reason", "granted_by", "at")
+        fields = ("id", "person", "amount", "unit", "period", "scope", "expires_at", "reason", "granted_by", "at")
         read_only_fields = ("at",)
 
     def given(self) -> dict[str, Any]:
@@ -86,4 +106,48 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
             "unit": Unit(allowance["unit"]),
             "period": Period(allowance["period"]),
             "scope": allowance["scope"],
+            "expires_at": allowance["expires_at"],
         }
+
+
+class RequestSerializer(serializers.ModelSerializer[Request]):
+    """A wish for more. Writing one asks for oneself; deciding is an act of its own."""
+
+    person: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
+        source="user", slug_field="email", read_only=True
+    )
+    unit = serializers.ChoiceField(choices=[(unit.value, unit.label) for unit in LEDGER_UNITS], default=Unit.PROMPTS)
+    amount = WholeNumberField(min_value=1, max_value=LARGEST_AMOUNT)
+    course = serializers.SlugRelatedField(
+        slug_field="code", queryset=Course.objects.all(), allow_null=True, default=None
+    )
+    granted = serializers.IntegerField(source="grant.amount", default=None, read_only=True, allow_null=True)
+    decided_by = serializers.EmailField(source="decided_by.email", default=None, read_only=True, allow_null=True)
+
+    class Meta:
+        model = Request
+        fields = (
+            "id",
+            "person",
+            "unit",
+            "amount",
+            "course",
+            "reason",
+            "state",
+            "granted",
+            "answer",
+            "decided_by",
+            "asked_at",
+            "decided_at",
+        )
+        read_only_fields = ("state", "answer", "asked_at", "decided_at")
+        validators = ()
+
+
+class DecisionSerializer(serializers.Serializer[Any]):
+    """What is decided about a request; a refusal needs its `answer`."""
+
+    decision = serializers.ChoiceField(choices=["grant", "refuse"])
+    amount = WholeNumberField(min_value=1, max_value=LARGEST_AMOUNT, allow_null=True, default=None)
+    answer = serializers.CharField(max_length=240, allow_blank=True, default="")
+    expires_at = serializers.DateTimeField(allow_null=True, default=None)

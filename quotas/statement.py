@@ -13,23 +13,39 @@ from core import clock
 from core.types import Operation, Via
 from quotas.models import LedgerEntry
 from quotas.selectors import list_entries, list_standings
-from quotas.types import HOLDING_STATES, EntryKind, Kind, Period, Standing, Window
+from quotas.types import HOLDING_STATES, EntryKind, Kind, Period, Purse, Standing, Window
 from quotas.windows import next_month
+from quotas.wording import name_rule
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One movement as people read it; `used`, `held` and `granted` are None where the column stays empty."""
+    """One movement as people read it; `used`, `held` and `granted` are None where the column stays empty.
+
+    Args:
+        kind: the movement in a word.
+        tool, model: of the call; "" where there is none.
+        rule: the rule in force then, in words; "" beside the rules.
+        purse: which purse moved, in a word; `left` is what that purse had left just after it.
+        is_estimated: the provider reported no figure.
+    """
 
     at: datetime
+    kind: str
     what: str
+    tool: str
+    model: str
     course: str
     via_api: bool
     reference: str
+    rule: str
+    purse: str
     used: int | None
     held: int | None
     granted: int | None
     left: int | None
+    is_beside: bool = False
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,10 @@ class Statement:
     month: date
     standing: Standing
     lines: list[Line]
+
+    @property
+    def span(self) -> Window:
+        return Window(clock.start_of(self.month), clock.start_of(next_month(self.month)))
 
     @property
     def is_present(self) -> bool:
@@ -75,7 +95,8 @@ def read_statement(principal: Principal, *, month: date, kind: Kind | None = Non
     standing = next((s for s in standings if (s.unit, s.period, s.scope) == kind), standings[0])
     span = Window(clock.start_of(month), clock.start_of(next_month(month)))
     entries = _entries_of(principal.user_id, standing, span)
-    shown = entries.filter(~Q(kind=EntryKind.RESERVE) | Q(reservation__state__in=HOLDING_STATES))
+    moved = ~Q(delta_used=0) | ~Q(delta_granted=0) | Q(kind__in=(EntryKind.RELEASE, EntryKind.EXPIRE))
+    shown = entries.filter(moved | Q(kind=EntryKind.RESERVE, reservation__state__in=HOLDING_STATES))
     lines = [_line(entry) for entry in shown]
     if standing.period == Period.MONTH and standing.window != span:
         standing = _as_it_was(standing, span, entries.first())
@@ -83,12 +104,16 @@ def read_statement(principal: Principal, *, month: date, kind: Kind | None = Non
 
 
 def _entries_of(user_id: int, standing: Standing, span: Window) -> QuerySet[LedgerEntry]:
-    once = standing.period == Period.ONCE
-    entries = list_entries(user_id, None if once else span).filter(
-        allowance__unit=standing.unit, allowance__period=standing.period, allowance__scope=standing.scope
-    )
-    entries = entries.order_by("-at", "-id")
-    return entries.filter(at__gte=span.starts_at, at__lt=span.ends_at) if once else entries
+    """The movements of the quota's windows that began in the month, and of the purses beside it in the month."""
+    in_month = Q(at__gte=span.starts_at, at__lt=span.ends_at)
+    own = Q(allowance__purse=Purse.PERIOD, allowance__period=standing.period)
+    if standing.period in (Period.ONCE, Period.TERM):
+        own &= in_month
+    else:
+        own &= Q(allowance__window_start__gte=span.starts_at, allowance__window_start__lt=span.ends_at)
+    beside = Q(allowance__purse__in=(Purse.GRANT, Purse.PURCHASED)) & in_month
+    entries = list_entries(user_id).filter(own | beside, allowance__unit=standing.unit, allowance__scope=standing.scope)
+    return entries.order_by("-at", "-id")
 
 
 def _as_it_was(standing: Standing, span: Window, last: LedgerEntry | None) -> Standing:
@@ -103,18 +128,32 @@ def _as_it_was(standing: Standing, span: Window, last: LedgerEntry | None) -> St
 
 def _line(entry: LedgerEntry) -> Line:
     call = entry.reservation
+    purse = Purse(entry.allowance.purse)
     on_its_way = entry.kind == EntryKind.RESERVE
     return Line(
         at=entry.at,
+        kind=str(EntryKind(entry.kind).label),
         what=_what(entry),
+        tool=str(Operation(call.operation).label) if call else "",
+        model=call.model if call else "",
         course=call.course_code if call else "",
         via_api=call is not None and call.via == Via.API,
-        reference=f"G-{entry.grant_id}" if call is None else call.pk.hex[-8:].upper(),
+        reference=_reference(entry),
+        rule=name_rule(entry.allowance.kind, entry.limit_then) if purse == Purse.PERIOD else "",
+        purse=str(purse.label),
         used=entry.delta_used or None,
         held=entry.delta_held if on_its_way else None,
         granted=entry.delta_granted or None,
         left=entry.left_after,
+        is_beside=purse != Purse.PERIOD,
+        is_estimated=call is not None and call.is_estimated,
     )
+
+
+def _reference(entry: LedgerEntry) -> str:
+    if entry.reservation is not None:
+        return entry.reservation.pk.hex[-8:].upper()
+    return f"G-{entry.grant_id}" if entry.grant_id else f"E-{entry.pk}"
 
 
 _CALLS = {
@@ -129,6 +168,8 @@ _CALLS = {
 
 def _what(entry: LedgerEntry) -> str:
     """What happened, in words."""
+    if entry.kind == EntryKind.LAPSE:
+        return _("Lapsed: what was left of a grant on its last day")
     if entry.grant is not None:
         words = {"name": str(entry.grant.granted_by or _("the university")), "reason": entry.grant.reason}
         return _("Grant by %(name)s: “%(reason)s”") % words

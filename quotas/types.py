@@ -7,18 +7,27 @@ from uuid import UUID
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-# A rule's scope: empty for everything, an operation, or this before an AI model's name.
+# A rule's scope: empty for everything, an operation, this before names of AI models (a comma between them, a star at
+# the end of one for every name that begins so), or this before the code of the course whose pool it shares out.
 MODEL_SCOPE = "model:"
+POOL_SCOPE = "pool:"
+LONGEST_SCOPE = 240
 # What no rule and no grant may exceed: far above any real allowance, far below what a column holds.
 LARGEST_AMOUNT = 10**12
 
 
 class Unit(TextChoices):
-    """What is counted (D13). Money is in micro-units of the installation's currency."""
+    """What a rule counts (D13). Money is in micro-units of the installation's currency.
+
+    The first three are kept in the ledger; the others bound the pace of calls and are counted where calls are admitted.
+    """
 
     PROMPTS = "prompts", _("prompts")
     TOKENS = "tokens", _("tokens")
     MONEY = "money", _("money")
+    TURNS = "turns", _("turns")
+    ATTEMPTS = "attempts", _("attempts")
+    PARALLEL = "parallel", _("calls at once")
 
 
 class Period(TextChoices):
@@ -27,11 +36,45 @@ class Period(TextChoices):
     DAY = "day", _("day")
     WEEK = "week", _("week")
     MONTH = "month", _("month")
+    TERM = "term", _("term")
     ONCE = "once", _("once")
+    HOUR = "hour", _("hour")
+    CONVERSATION = "talk", _("conversation")
+    MOMENT = "moment", _("moment")
+
+
+# What the ledger keeps, and over what; and the one period each of the other units has.
+LEDGER_UNITS = (Unit.PROMPTS, Unit.TOKENS, Unit.MONEY)
+LEDGER_PERIODS = (Period.DAY, Period.WEEK, Period.MONTH, Period.TERM, Period.ONCE)
+PACE_PERIODS = {
+    Unit.TURNS: Period.CONVERSATION,
+    Unit.ATTEMPTS: Period.HOUR,
+    Unit.PARALLEL: Period.MOMENT,
+}
 
 
 # What a rule counts: unit, period and scope. Rules of one kind compete; an allowance counts one kind.
 Kind = tuple[Unit, Period, str]
+
+
+class Purse(TextChoices):
+    """What an allowance holds: the units of a rule's window, or units beside it with an end of their own, or none.
+
+    A demand is met from them in this order (D12): the window's, then grants by expiry, then what was purchased.
+    A pool is a course's.
+    """
+
+    PERIOD = "period", _("the period's")
+    GRANT = "grant", _("granted")
+    PURCHASED = "purchased", _("purchased")
+    POOL = "pool", _("a course's pool")
+
+
+class WhenEmpty(TextChoices):
+    """What becomes of a course's call when its pool has no room."""
+
+    PERSONAL = "personal", _("the person's own quota pays")
+    REFUSE = "refuse", _("it is refused")
 
 
 class State(TextChoices):
@@ -62,7 +105,24 @@ class EntryKind(TextChoices):
     EXPIRE = "expire", _("given back: the answer never came")
     REVERSE = "reverse", _("given back: the provider failed")
     GRANT = "grant", _("granted")
+    LAPSE = "lapse", _("lapsed")
     ADJUSTMENT = "adjustment", _("adjusted")
+
+
+class RequestState(TextChoices):
+    """What became of a request for more."""
+
+    OPEN = "open", _("waiting")
+    GRANTED = "granted", _("granted")
+    REFUSED = "refused", _("refused")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
+class PurchaseState(TextChoices):
+    """Whether a purchase was paid; a paid one is booked."""
+
+    OPEN = "open", _("not paid")
+    PAID = "paid", _("paid")
 
 
 class Subject(TextChoices):
@@ -71,6 +131,7 @@ class Subject(TextChoices):
     EVERYONE = "everyone", _("everyone")
     ROLE = "role", _("role")
     DEPARTMENT = "department", _("department")
+    COURSE = "course", _("course")
     PERSON = "person", _("person")
 
 
@@ -86,7 +147,8 @@ class Window:
 class Standing:
     """Where a person stands under one quota in its present window, in `unit`s.
 
-    `limit` includes the `granted` units. `limit` and `left` are None when the person is unmetered.
+    `limit` includes the units `granted` for the window. `extra` is what is left beside it, in grants with an end of
+    their own and in purchases. `limit` and `left` are None when the person is unmetered.
     """
 
     name: str
@@ -98,12 +160,13 @@ class Standing:
     held: int
     window: Window
     granted: int = 0
+    extra: int = 0
     subject: Subject = Subject.EVERYONE
 
     @property
     def left(self) -> int | None:
         """What may still be spent; never below 0 (D8)."""
-        return None if self.limit is None else max(0, self.limit - self.used - self.held)
+        return None if self.limit is None else max(0, self.limit - self.used - self.held) + self.extra
 
     @property
     def ruled(self) -> int | None:

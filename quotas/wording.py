@@ -1,14 +1,22 @@
 """Quotas in words, in the reader's language."""
 
+import re
 from decimal import Decimal
 
+from babel import Locale
+from babel.numbers import format_currency
+from django.conf import settings
 from django.utils.formats import number_format
+from django.utils.functional import lazy
+from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext as _
 
+from core.errors import InvalidRequest
 from core.types import Operation
-from quotas.types import MODEL_SCOPE, Kind, Period, Unit
+from quotas.types import LARGEST_AMOUNT, MODEL_SCOPE, POOL_SCOPE, Kind, Period, Unit
 
 MICRO = 1_000_000
+_AMOUNT = re.compile(r"(?a:(?:\d{1,3}(?:,\d{3})+|\d{1,16})(?P<fraction>\.\d{1,6})?)\Z")
 
 
 def name_rule(kind: Kind, limit: int | None) -> str:
@@ -17,6 +25,10 @@ def name_rule(kind: Kind, limit: int | None) -> str:
     words = {"amount": write_amount(unit, limit), "unit": unit.label, "period": period.label}
     if limit is None:
         name = _("%(unit)s, unmetered") % words
+    elif unit == Unit.PARALLEL:
+        name = _("%(amount)s calls at once") % words
+    elif unit == Unit.MONEY:
+        name = _("%(amount)s in all") % words if period == Period.ONCE else _("%(amount)s per %(period)s") % words
     elif period == Period.ONCE:
         name = _("%(amount)s %(unit)s in all") % words
     else:
@@ -24,16 +36,55 @@ def name_rule(kind: Kind, limit: int | None) -> str:
     return _("%(quota)s for %(what)s") % {"quota": name, "what": name_scope(scope)} if scope else name
 
 
+# Put into words when somebody reads it: most standings are numbers for a header.
+name_rule_later = lazy(name_rule, str)
+
+
 def write_amount(unit: Unit, amount: int | None) -> str:
-    """A number of units with a true minus: money in whole currency, all else as it is, nothing when there is none."""
+    """A number of units with a true minus and every digit: money in the installation's currency, nothing when None."""
     if amount is None:
         return ""
-    value, decimals = (Decimal(amount) / MICRO, 2) if unit == Unit.MONEY else (amount, 0)
-    return number_format(value, decimals, force_grouping=True).replace("-", "−")
+    if unit != Unit.MONEY:
+        return number_format(amount, 0, force_grouping=True).replace("-", "−")
+    language = Locale.parse(to_locale(get_language() or settings.LANGUAGE_CODE))
+    return format_currency(
+        Decimal(amount) / MICRO, settings.CURRENCY, "¤#,##0.00####", locale=language, currency_digits=False
+    ).replace("-", "−")
+
+
+def write_unit(unit: Unit) -> str:
+    """The word after an amount; money's stands in the amount already."""
+    return "" if unit == Unit.MONEY else str(unit.label)
+
+
+def write_quantity(unit: Unit, amount: int) -> str:
+    """An amount with its unit, such as “20 prompts”."""
+    return f"{write_amount(unit, amount)} {write_unit(unit)}".strip()
+
+
+def read_amount(unit: Unit, text: str) -> int:
+    """What somebody typed as an amount: digits 0 to 9, commas between thousands; of money up to six decimals.
+
+    Raises:
+        InvalidRequest: it is anything else: negative, broken, in letters or in other digits, or too large.
+    """
+    typed = _AMOUNT.match(text.strip())
+    if typed and (unit == Unit.MONEY or not typed["fraction"]):
+        amount = Decimal(typed[0].replace(",", "")) * (MICRO if unit == Unit.MONEY else 1)
+        if amount <= LARGEST_AMOUNT:
+            return int(amount)
+    if unit == Unit.MONEY:
+        most = number_format(LARGEST_AMOUNT // MICRO, 0, force_grouping=True)
+        message = _("Write an amount of money from 0 to %(most)s with digits, such as 7.80.") % {"most": most}
+    else:
+        message = _("Write a whole number from %(least)s to %(most)s.") % {"least": 0, "most": LARGEST_AMOUNT}
+    raise InvalidRequest(message, param="limit")
 
 
 def name_scope(scope: str) -> str:
-    """What a rule covers: everything, a tool, or an AI model."""
+    """What a rule covers: everything, a tool, AI models, or a part of a course's pool."""
     if not scope:
         return _("everything")
+    if scope.startswith(POOL_SCOPE):
+        return _("the pool of %(course)s") % {"course": scope.removeprefix(POOL_SCOPE)}
     return str(Operation(scope).label) if scope in Operation.values else scope.removeprefix(MODEL_SCOPE)

@@ -8,7 +8,7 @@ from django import template
 from accounts.authentication import principal_of
 from quotas.selectors import nearest_standing
 from quotas.types import Standing, Unit
-from quotas.wording import name_scope, write_amount
+from quotas.wording import name_scope, write_amount, write_unit
 
 register = template.Library()
 
@@ -60,9 +60,15 @@ def tally(standing: Standing, *, decorative: bool = False) -> dict[str, Any]:
 
 
 @register.filter
-def amount(value: int | None, unit: str) -> str:
-    """A number of units, as people write it."""
-    return write_amount(Unit(unit), value)
+def amount(value: int | str | None, unit: str) -> str:
+    """A number of units, as people write it; nothing where there is none."""
+    return write_amount(Unit(unit), int(value)) if value not in (None, "") else ""
+
+
+@register.filter
+def unit_word(unit: str) -> str:
+    """The word after such an amount; nothing after money."""
+    return write_unit(Unit(unit))
 
 
 @register.filter

@@ -1,0 +1,209 @@
+"""Pages of those who decide: requests, grants to a course, limits of approvers, pools of courses, units for sale."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.authentication import principal_of, role_required
+from accounts.types import Principal, Role
+from core.errors import DomainError
+from courses.models import Course
+from courses.selectors import list_courses, list_taught_courses
+from quotas import selectors, services
+from quotas.forms import ApproverLimitForm, CourseGrantForm, DecisionForm, OfferForm, PoolForm
+from quotas.models import Pool, Request
+from quotas.types import RequestState, Unit, WhenEmpty
+
+T = TypeVar("T")
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def all_requests(request: HttpRequest) -> HttpResponse:
+    """What people ask for everywhere; POST gives every student of a course the same."""
+    return _requests(request, principal_of(request.user))
+
+
+@never_cache
+@role_required(Role.INSTRUCTOR, Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def requests(request: HttpRequest) -> HttpResponse:
+    """What people ask for in the courses I teach; POST gives every student of a course the same."""
+    return _requests(request, principal_of(request.user))
+
+
+def _requests(request: HttpRequest, principal: Principal) -> HttpResponse:
+    form = CourseGrantForm(request.POST or None, courses=_courses_of(principal))
+    if form.is_valid() and (course := form.course_chosen) is not None:
+        given = _try(
+            form,
+            lambda: services.grant_to_course(
+                principal=principal,
+                course=course,
+                amount=form.cleaned_data["amount"],
+                unit=form.unit_chosen,
+                reason=form.cleaned_data["reason"],
+                expires_at=form.expires_at,
+            ),
+        )
+        if given is not None:
+            told = {"count": len(given), "course": course.code}
+            messages.success(request, _("%(count)d people of %(course)s have it from the next call on.") % told)
+            return redirect(request.path)
+    return _shown(request, principal, form=form)
+
+
+@role_required(Role.INSTRUCTOR, Role.ADMIN)
+@require_POST
+def decide(request: HttpRequest, request_id: int) -> HttpResponse:
+    """Grant a request or a part of it, or refuse it with a sentence."""
+    principal = principal_of(request.user)
+    asked = selectors.get_decidable_request(principal, request_id)
+    form = DecisionForm(request.POST, unit=Unit(asked.unit))
+    if form.is_valid():
+        decided = _try(form, lambda: _decide(principal, asked, form, refuses="refuse" in request.POST))
+        if decided is not None:
+            words = _("Granted.") if decided.state == RequestState.GRANTED else _("Refused.")
+            messages.success(request, words + " " + _("%(name)s is told by mail.") % {"name": asked.user.name})
+            return redirect(_page_of(principal))
+    return _shown(request, principal, decision=(asked.pk, form))
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_http_methods(["POST"])
+def approver_limits(request: HttpRequest) -> HttpResponse:
+    """How much instructors may give."""
+    form = ApproverLimitForm(request.POST)
+    if form.is_valid():
+        data = form.cleaned_data
+        services.set_approver_limit(unit=form.unit_chosen, at_once=data["amount"], a_month=data["a_month"])
+        messages.success(request, _("The limit of instructors is changed."))
+        return redirect("manage_requests")
+    return _shown(request, principal_of(request.user), limit_form=form)
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def pools(request: HttpRequest) -> HttpResponse:
+    """Every course's pool; POST opens one, changes it or adds to it."""
+    form = PoolForm(request.POST or None, initial=request.GET.dict())
+    if form.is_valid():
+        pool = _try(form, lambda: _set_pool(principal_of(request.user), form))
+        if pool is not None:
+            messages.success(request, _("The pool of %(course)s is changed.") % {"course": pool.course.code})
+            return redirect("manage_pools")
+    context = {"form": form, "page": Paginator(selectors.list_pools(), 50).get_page(request.GET.get("page"))}
+    return render(request, "quotas/pools.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def offers(request: HttpRequest) -> HttpResponse:
+    """What people may buy; POST offers something, or takes it back."""
+    form = OfferForm(request.POST or None)
+    if form.is_valid():
+        data = form.cleaned_data
+        made = _try(
+            form,
+            lambda: services.set_offer(
+                unit=form.unit_chosen,
+                amount=data["amount"],
+                price_micro=data["price"],
+                is_enabled=data["is_enabled"],
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("The offer is changed."))
+            return redirect("manage_offers")
+    context = {"form": form, "offers": selectors.list_all_offers()}
+    return render(request, "quotas/offers.html", context, status=400 if form.errors else 200)
+
+
+def _decide(principal: Principal, asked: Request, form: DecisionForm, *, refuses: bool) -> Request:
+    data = form.cleaned_data
+    if refuses:
+        return services.refuse_request(principal=principal, request_id=asked.pk, answer=data["answer"])
+    return services.grant_request(
+        principal=principal,
+        request_id=asked.pk,
+        amount=asked.amount if data["amount"] is None else data["amount"],
+        answer=data["answer"],
+        expires_at=form.expires_at,
+    )
+
+
+def _set_pool(principal: Principal, form: PoolForm) -> Pool:
+    data = form.cleaned_data
+    return services.set_pool(
+        course_id=data["course"].pk,
+        unit=form.unit_chosen,
+        when_empty=WhenEmpty(data["when_empty"]),
+        cap=data["cap"] if data["cap"] != "" else None,
+        is_open=data["is_open"],
+        add=data["amount"] or 0,
+        reason=data["reason"],
+        by_id=principal.user_id,
+    )
+
+
+def _try(form: forms.Form, act: Callable[[], T]) -> T | None:
+    """What the act gives; None when it was refused, and the form says why."""
+    try:
+        return act()
+    except DomainError as problem:
+        field = problem.param if problem.param in form.fields else None
+        form.add_error(field, str(problem.message))
+        return None
+
+
+def _courses_of(principal: Principal) -> list[Course]:
+    return list(list_courses()) if principal.role == Role.ADMIN else list_taught_courses(principal.user_id)
+
+
+def _page_of(principal: Principal) -> str:
+    return "manage_requests" if principal.role == Role.ADMIN else "review_requests"
+
+
+def _shown(
+    request: HttpRequest,
+    principal: Principal,
+    *,
+    form: CourseGrantForm | None = None,
+    decision: tuple[int, DecisionForm] | None = None,
+    limit_form: ApproverLimitForm | None = None,
+) -> HttpResponse:
+    asked = selectors.list_decidable_requests(principal)
+    decided_form = decision[1] if decision else None
+    waiting = [
+        (
+            row,
+            decision[1]
+            if decision and decision[0] == row.pk
+            else DecisionForm(unit=Unit(row.unit), auto_id=f"id_%s_{row.pk}"),
+        )
+        for row in asked.filter(state=RequestState.OPEN).order_by("asked_at")[:100]
+    ]
+    context: dict[str, Any] = {
+        "waiting": waiting,
+        "decided": asked.exclude(state=RequestState.OPEN).order_by("-decided_at")[:50],
+        "form": form or CourseGrantForm(courses=_courses_of(principal)),
+        "limits": selectors.list_approver_limits(),
+        "limit_form": limit_form or ApproverLimitForm(),
+        "is_admin": principal.role == Role.ADMIN,
+        "courses": list_taught_courses(principal.user_id),
+        "shell": "manage.html" if principal.role == Role.ADMIN else "base.html",
+    }
+    failed = any(f is not None and f.errors for f in (form, decided_form, limit_form))
+    return render(request, "quotas/requests.html", context, status=400 if failed else 200)

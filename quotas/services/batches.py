@@ -1,0 +1,443 @@
+"""Many calls in one transaction: their rows are read and locked at once, moved in memory, and written back at once.
+
+The arrows of a reservation's life live here and nowhere else; one call is a batch of one. However many calls there are,
+a batch takes the same number of statements. Nothing is written before the batch closes, so a refusal costs nothing, and
+an error takes the whole batch back: whoever fills batches tries its calls one by one then.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.types import Principal
+from core import rows
+from core.errors import RateLimited
+from core.types import Operation, Via
+from quotas.errors import QuotaExhausted
+from quotas.models import Allowance, LedgerEntry, Reservation
+from quotas.resolution import Demand, fill
+from quotas.selectors import standing_of
+from quotas.services import statements
+from quotas.services.statements import PeriodKey
+from quotas.types import (
+    HOLDING_STATES,
+    OPEN_STATES,
+    EntryKind,
+    Period,
+    Purse,
+    Reserved,
+    Standing,
+    State,
+    Unit,
+)
+from quotas.windows import window_of
+
+# A running call renews its lease three times in its length; one silent this long has no worker any more (C05).
+LEASE = timedelta(seconds=settings.LEASE_SECONDS)
+AUTOMATIC_REVERSALS_A_DAY = 5  # D3
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_MOMENTS = ("dispatched_at", "settled_at", "ended_at")
+_BEGINNING = ("call_id", "user", "key", "operation", "model", "course_code", "via", "created_at", "lease_until")
+_RESERVATION = (*_BEGINNING, "is_estimated", "state", *_MOMENTS)
+_MOVEMENT = ("allowance", "reservation", "quota", "limit_then", "kind", "delta_used", "delta_held", "delta_granted")
+_ENTRY = (*_MOVEMENT, "used_after", "held_after", "granted_after", "reason", "at")
+
+Amounts = Mapping[Unit, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A call that wants to be admitted.
+
+    Args:
+        ways: how it may be paid for, in this order; in each, every demand must be met.
+        is_dispatched: whether it goes upstream as soon as the batch is written.
+        most_open: how many calls its person may have running, this one included; None: no end.
+    """
+
+    call_id: UUID
+    principal: Principal
+    ways: Sequence[Sequence[Demand]]
+    operation: Operation
+    model: str
+    course_code: str
+    via: Via
+    is_dispatched: bool = False
+    most_open: int | None = None
+
+
+class LedgerMoved(RuntimeError):
+    """A row that this batch holds locked was changed by someone else: nothing is written."""
+
+
+@dataclass(slots=True, eq=False)
+class _Purse:
+    """A row of Allowance, and how it was before this batch."""
+
+    id: int
+    user_id: int | None
+    course_id: int | None
+    purse: Purse
+    unit: Unit
+    period: Period
+    scope: str
+    window_start: datetime
+    expires_at: datetime | None
+    granted: int
+    used: int
+    held: int
+    before: tuple[int, int] = (0, 0)
+
+    def room(self, limit: int | None) -> int | None:
+        """What is left for new calls; `limit` is the rule's for a period's purse, 0 for the others."""
+        return None if limit is None else limit + self.granted - self.used - self.held
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """What one call has in one purse, under one rule."""
+
+    purse: _Purse
+    quota_id: int | None
+    limit_then: int | None
+    used: int = 0
+    held: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """A row of Reservation as it moves; `before` is None for a new one."""
+
+    call_id: UUID
+    user_id: int
+    state: State
+    lease_until: datetime
+    before: State | None
+    parts: list[_Part]
+    changes: dict[str, Any]
+    beginning: tuple[Any, ...] = ()
+
+
+@contextmanager
+def open_batch(
+    *, at: datetime, wishes: Collection[Wish] = (), calls: Collection[UUID] = (), reversing: Collection[UUID] = ()
+) -> Iterator["Batch"]:
+    """Inside, calls are reserved and moved in memory; leaving writes it all, in the transaction it joins.
+
+    Args:
+        at: the instant of everything that happens in it.
+        wishes: those that may be reserved.
+        calls: those that may be moved.
+        reversing: those of them that may be reversed.
+    """
+    with transaction.atomic(savepoint=False):
+        batch = Batch(at)
+        batch._read(wishes, calls, reversing)
+        yield batch
+        batch._write()
+
+
+class Batch:
+    """The rows a batch of calls touches. Each method is one arrow; a second attempt finds another state: False."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+        self._lines: dict[UUID, _Line] = {}
+        self._purses: dict[int, _Purse] = {}
+        self._by_key: dict[PeriodKey, _Purse] = {}
+        self._extras: dict[tuple[int, Unit, str], list[_Purse]] = {}
+        self._pools: dict[tuple[int, Unit], _Purse] = {}
+        self._open: dict[int, int] = {}
+        self._reversed: dict[int, int] = {}
+        self._entries: list[tuple[Any, ...]] = []
+
+    def reserve(self, wish: Wish) -> Reserved:
+        """Hold what the call needs under every quota that covers it, or nothing at all (D12).
+
+        Raises:
+            QuotaExhausted: no way of paying has room.
+            RateLimited: the person has too many calls running.
+        """
+        full: list[Standing] = []
+        for way in wish.ways:
+            planned = [(demand, self._fill(demand, wish.principal.user_id)) for demand in way]
+            full = [self._standing(d, wish.principal.user_id) for d, parts in planned if parts is None]
+            if not full:
+                self._check_parallel(wish)
+                self._hold(wish, planned)
+                standings = [self._standing(demand, wish.principal.user_id) for demand in way]
+                return Reserved(wish.call_id, tuple(sorted(standings, key=lambda standing: standing.nearness)))
+        # The one that will have room last: only then may the person go on.
+        raise QuotaExhausted(max(full, key=lambda standing: standing.window.ends_at or _NEVER))
+
+    def dispatch(self, call_id: UUID) -> bool:
+        """The call is about to go upstream: held → dispatched."""
+        return self._advance(call_id, (State.HELD,), State.DISPATCHED, "dispatched_at") is not None
+
+    def settle(self, call_id: UUID, amounts: Amounts | None = None) -> bool:
+        """What was held is used: dispatched → settled. What `amounts` leaves out settles at what was held."""
+        line = self._advance(call_id, (State.DISPATCHED,), State.SETTLED, "settled_at")
+        if line is None:
+            return False
+        for unit, parts in _by_rule(line):
+            held = [part.held for part in parts]
+            actual = _spread((amounts or {}).get(unit, sum(held)), held)
+            self._move(line, EntryKind.SETTLE, parts, used=actual, held=[-amount for amount in held])
+        return True
+
+    def close(self, call_id: UUID, amounts: Amounts | None = None, *, is_estimated: bool = False) -> bool:
+        """The reply ended: settled → closed; a difference to what was used so far is an adjustment (D13).
+
+        Args:
+            is_estimated: the amounts are not the provider's.
+        """
+        line = self._advance(call_id, (State.SETTLED,), State.CLOSED, "ended_at")
+        if line is None:
+            return False
+        if is_estimated:
+            line.changes["is_estimated"] = True
+        for unit, parts in _by_rule(line) if amounts else ():
+            used = [part.used for part in parts]
+            actual = _spread((amounts or {}).get(unit, sum(used)), used)
+            changes = [after - before for after, before in zip(actual, used, strict=True)]
+            self._move(line, EntryKind.ADJUSTMENT, parts, used=changes)
+        return True
+
+    def release(self, call_id: UUID, kind: EntryKind = EntryKind.RELEASE) -> bool:
+        """Nothing came of the call: held or dispatched → released."""
+        line = self._advance(call_id, HOLDING_STATES, State.RELEASED, "ended_at")
+        if line is None:
+            return False
+        self._move(line, kind, line.parts, held=[-part.held for part in line.parts])
+        return True
+
+    def reverse(self, call_id: UUID) -> bool:
+        """The provider failed after the first content: settled → reversed, what was used comes back (D3).
+
+        Beyond the automatic reversals of the person's day it is closed as used instead, and a person decides.
+        """
+        line = self._lines.get(call_id)
+        if line is None or line.state != State.SETTLED:
+            return False
+        if self._reversed.get(line.user_id, 0) >= AUTOMATIC_REVERSALS_A_DAY:
+            self.close(call_id)
+            return False
+        self._reversed[line.user_id] = self._reversed.get(line.user_id, 0) + 1
+        self._advance(call_id, (State.SETTLED,), State.REVERSED, "ended_at")
+        self._move(line, EntryKind.REVERSE, line.parts, used=[-part.used for part in line.parts])
+        return True
+
+    def expire(self, call_id: UUID) -> bool:
+        """The lease ran out: given back when nothing had come (D5), closed when content had."""
+        line = self._lines.get(call_id)
+        if line is None or line.lease_until > self.at:
+            return False
+        return self.release(call_id, EntryKind.EXPIRE) or self.close(call_id)
+
+    def used(self, call_id: UUID, unit: Unit) -> int:
+        """What the call has used of a unit, under the rule that counts most of it."""
+        line = self._lines.get(call_id)
+        return (
+            max((sum(part.used for part in parts) for u, parts in _by_rule(line) if u == unit), default=0)
+            if line
+            else 0
+        )
+
+    # ---- one movement ------------------------------------------------------------------------------------------------
+
+    def _purses_of(self, demand: Demand, user_id: int) -> list[tuple[_Purse, int | None]]:
+        """What may meet a demand, in order, each with the limit that its room is counted from."""
+        rule = demand.rule
+        if demand.pool_course_id is not None:
+            pool = self._pools.get((demand.pool_course_id, rule.unit))
+            return [(pool, 0)] if pool else []
+        found: list[tuple[_Purse, int | None]] = [
+            (self._by_key[(user_id, rule.unit, rule.period, rule.scope, demand.window.starts_at)], rule.limit)
+        ]
+        if len(demand.purses) > 1:
+            extras = self._extras.get((user_id, rule.unit, rule.scope), ())
+            found += [(purse, 0) for purse in extras if purse.expires_at is None or purse.expires_at > self.at]
+        return found
+
+    def _fill(self, demand: Demand, user_id: int) -> list[tuple[_Purse, int | None, int]] | None:
+        """How much of the demand each purse meets; None when there is no room."""
+        purses = self._purses_of(demand, user_id)
+        parts = fill(demand.amount, [purse.room(limit) for purse, limit in purses])
+        if parts is None:
+            return None
+        return [(purse, limit, part) for (purse, limit), part in zip(purses, parts, strict=True) if part]
+
+    def _standing(self, demand: Demand, user_id: int) -> Standing:
+        purses = self._purses_of(demand, user_id)
+        if not purses:
+            return standing_of(demand.rule, Allowance(), demand.window)
+        extra = sum(max(0, purse.room(0) or 0) for purse, _limit in purses[1:])
+        return standing_of(demand.rule, purses[0][0], demand.window, extra=extra)
+
+    def _check_parallel(self, wish: Wish) -> None:
+        """Exact (AB4): whoever admits a call of the same person has to wait for the purses this batch holds."""
+        if wish.most_open is not None and self._open.get(wish.principal.user_id, 0) >= wish.most_open:
+            raise RateLimited(
+                _("You have %(count)d calls running. Wait until one has ended. Nothing was charged.")
+                % {"count": wish.most_open},
+                retry_after=2,
+            )
+
+    def _hold(self, wish: Wish, planned: list[tuple[Demand, list[tuple[_Purse, int | None, int]] | None]]) -> None:
+        at, person = self.at, wish.principal
+        line = _Line(wish.call_id, person.user_id, State.HELD, at + LEASE, None, [], {})
+        line.beginning = (wish.call_id, person.user_id, person.key_id, wish.operation.value, wish.model)
+        line.beginning += (wish.course_code, wish.via.value, at, line.lease_until, False)
+        if wish.call_id in self._lines:
+            raise LedgerMoved(f"The call {wish.call_id} is there already.")
+        self._lines[wish.call_id] = line
+        for demand, parts in planned:
+            for purse, limit, amount in parts or ():
+                part = _Part(purse, demand.rule.id, limit)
+                line.parts.append(part)
+                self._move(line, EntryKind.RESERVE, [part], held=[amount])
+        self._open[person.user_id] = self._open.get(person.user_id, 0) + 1
+        if wish.is_dispatched:
+            self.dispatch(wish.call_id)
+
+    def _advance(self, call_id: UUID, expected: Collection[State], state: State, moment: str) -> _Line | None:
+        """One arrow: the line if the call was in an `expected` state, and is now in `state`."""
+        line = self._lines.get(call_id)
+        if line is None or line.state not in expected:
+            return None
+        line.state = state
+        line.changes[moment] = self.at
+        if state not in OPEN_STATES and line.user_id in self._open and line.lease_until > self.at:
+            self._open[line.user_id] -= 1
+        return line
+
+    def _move(
+        self,
+        line: _Line,
+        kind: EntryKind,
+        parts: Sequence[_Part],
+        *,
+        used: Sequence[int] = (),
+        held: Sequence[int] = (),
+    ) -> None:
+        """Change what a call has in its purses, with one entry for each that changes."""
+        for place, part in enumerate(parts):
+            more_used, more_held = used[place] if used else 0, held[place] if held else 0
+            if not more_used and not more_held:
+                continue
+            purse = part.purse
+            part.used, part.held = part.used + more_used, part.held + more_held
+            purse.used, purse.held = purse.used + more_used, purse.held + more_held
+            # The rule of the admission goes with the call to its end.
+            entry = (purse.id, line.call_id, part.quota_id, part.limit_then, kind.value, more_used, more_held, 0)
+            self._entries.append((*entry, purse.used, purse.held, purse.granted, "", self.at))
+
+    # ---- all rows at once --------------------------------------------------------------------------------------------
+
+    def _read(self, wishes: Collection[Wish], calls: Collection[UUID], reversing: Collection[UUID]) -> None:
+        if reversing:
+            statements.lock_people_of(reversing)
+        if calls:
+            for call_id, user_id, state, lease_until in statements.lock_reservations(calls):
+                self._lines[call_id] = _Line(call_id, user_id, State(state), lease_until, State(state), [], {})
+        self._read_purses(wishes, calls)
+        if calls:
+            for call_id, purse_id, quota_id, limit_then, used, held in statements.list_movements(calls):
+                part = _Part(self._purses[purse_id], quota_id, limit_then, used, held)
+                self._lines[call_id].parts.append(part)
+        if limited := {wish.principal.user_id for wish in wishes if wish.most_open is not None}:
+            self._open = {**dict.fromkeys(limited, 0), **statements.count_open(limited, at=self.at)}
+        if people := {self._lines[call_id].user_id for call_id in reversing if call_id in self._lines}:
+            today = window_of(Period.DAY, self.at).starts_at
+            self._reversed = dict(statements.count_reversed(people, since=today))
+
+    def _read_purses(self, wishes: Collection[Wish], calls: Collection[UUID]) -> None:
+        keys: set[PeriodKey] = set()
+        owners: set[int] = set()
+        course_ids: set[int] = set()
+        for wish in wishes:
+            user_id = wish.principal.user_id
+            for demand in (demand for way in wish.ways for demand in way):
+                rule = demand.rule
+                if demand.pool_course_id is not None:
+                    course_ids.add(demand.pool_course_id)
+                    continue
+                keys.add((user_id, rule.unit, rule.period, rule.scope, demand.window.starts_at))
+                if len(demand.purses) > 1:
+                    owners.add(user_id)
+        if keys:
+            statements.make_purses(keys)
+        for row in statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=calls):
+            purse = _Purse(*row)
+            purse.before = (purse.used, purse.held)
+            self._take(purse)
+
+    def _take(self, purse: _Purse) -> None:
+        purse.purse, purse.unit, purse.period = Purse(purse.purse), Unit(purse.unit), Period(purse.period)
+        self._purses[purse.id] = purse
+        if purse.course_id is not None:
+            self._pools[purse.course_id, purse.unit] = purse
+        elif purse.user_id is not None and purse.purse == Purse.PERIOD:
+            self._by_key[purse.user_id, purse.unit, purse.period, purse.scope, purse.window_start] = purse
+        elif purse.user_id is not None:
+            extras = self._extras.setdefault((purse.user_id, purse.unit, purse.scope), [])
+            extras.append(purse)
+            # Grants by expiry, then what was purchased.
+            extras.sort(key=lambda extra: extra.expires_at or _NEVER)
+
+    def _write(self) -> None:
+        """Every row only if it is still what it was when it was locked; the entries prove what became of it."""
+        moved = [
+            (purse.id, *purse.before, purse.used, purse.held)
+            for purse in self._purses.values()
+            if purse.before != (purse.used, purse.held)
+        ]
+        counters = ("used", "held")
+        if rows.update(Allowance, moved, key="id", expected=counters, changed=counters) != len(moved):
+            raise LedgerMoved("An allowance has changed under the lock.")
+        changed = [line for line in self._lines.values() if line.before is not None and line.changes]
+        for names in {tuple(line.changes) for line in changed}:
+            alike = [line for line in changed if tuple(line.changes) == names]
+            values = [(line.call_id, line.before, line.state, *line.changes.values()) for line in alike]
+            if rows.update(Reservation, values, key="call_id", expected=("state",), changed=("state", *names)) != len(
+                alike
+            ):
+                raise LedgerMoved("A reservation has changed under the lock.")
+        rows.insert(
+            Reservation,
+            _RESERVATION,
+            [
+                (*line.beginning, line.state.value, *(line.changes.get(moment) for moment in _MOMENTS))
+                for line in self._lines.values()
+                if line.before is None
+            ],
+        )
+        rows.insert(LedgerEntry, _ENTRY, self._entries)
+
+
+def _by_rule(line: _Line) -> list[tuple[Unit, list[_Part]]]:
+    """The parts that meet one demand together, by demand."""
+    demands: dict[tuple[Unit, int | None], list[_Part]] = {}
+    for part in line.parts:
+        demands.setdefault((part.purse.unit, part.quota_id), []).append(part)
+    return [(unit, parts) for (unit, _quota_id), parts in demands.items()]
+
+
+def _spread(amount: int, parts: Sequence[int]) -> list[int]:
+    """`amount` over the purses in their order, each up to its part; what goes beyond them all is the first one's."""
+    spread = []
+    rest = max(0, amount)
+    for part in parts:
+        spread.append(min(rest, part))
+        rest -= spread[-1]
+    if spread:
+        spread[0] += rest
+    return spread

@@ -1,0 +1,140 @@
+"""The ledger's reads by hand: what a whole batch of calls needs, in one statement each, locked where it will be moved.
+
+Locks are taken in the order of these functions (decision 0020): people, reservations, purses by id.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from accounts.models import User
+from core.rows import fetch, fields_of, given, pack
+from quotas.models import Allowance, LedgerEntry, Reservation
+from quotas.types import OPEN_STATES, Period, Purse, State, Unit
+
+# One person's purse of a rule's window: person, unit, period, scope, beginning of the window.
+PeriodKey = tuple[int, Unit, Period, str, datetime]
+
+_PURSE = ("id", "user", "course", "purse", "unit", "period", "scope", "window_start", "expires_at", "granted")
+_COUNTERS = ("used", "held")
+
+_PERIOD_KEY = ("user", "unit", "period", "scope", "window_start")
+_OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)  # as in the condition of the partial indexes
+
+
+def lock_people_of(call_ids: Collection[UUID]) -> None:
+    """Make whoever counts something of these calls' people wait for each other."""
+    if connection.vendor == "postgresql":
+        call = fields_of(Reservation, "call_id")
+        people = f"select user_id from quotas_reservation where call_id in (select c0 from {given('g', call)})"
+        statement = f"select id from accounts_user where id in ({people}) order by id for no key update"
+        fetch(statement, [pack(call, [(call_id,) for call_id in call_ids])], fields_of(User, "id"))
+
+
+def lock_reservations(call_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
+    """Each call's id, person, state and lease."""
+    fields = fields_of(Reservation, "call_id", "user", "state", "lease_until")
+    call = fields[:1]
+    statement = (
+        "select call_id, user_id, state, lease_until from quotas_reservation "
+        f"where call_id in (select c0 from {given('g', call)}) order by call_id{_for_update()}"
+    )
+    return fetch(statement, [pack(call, [(call_id,) for call_id in call_ids])], fields)
+
+
+def list_movements(call_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
+    """What each call has in each purse, in the order in which they were filled.
+
+    Returns:
+        call, purse, rule, the rule's limit then, what it has used there, what it holds there.
+    """
+    fields = fields_of(LedgerEntry, "reservation", "allowance", "quota", "limit_then", "delta_used", "delta_held")
+    call = fields[:1]
+    statement = (
+        "select reservation_id, allowance_id, min(quota_id), min(limit_then), "
+        "cast(sum(delta_used) as bigint), cast(sum(delta_held) as bigint) from quotas_ledgerentry "
+        f"where reservation_id in (select c0 from {given('g', call)}) "
+        "group by reservation_id, allowance_id order by min(id)"
+    )
+    return fetch(statement, [pack(call, [(call_id,) for call_id in call_ids])], fields)
+
+
+def make_purses(keys: Collection[PeriodKey]) -> None:
+    """Make the purses that are missing. Many may come first at once: one insert wins, the others find its row."""
+    fields = fields_of(Allowance, *_PERIOD_KEY)
+    columns = ", ".join(field.name for field in fields)
+    same = " and ".join(f"a.{field.name} = g.c{place}" for place, field in enumerate(fields))
+    statement = (
+        f"insert into quotas_allowance ({columns}, purse, granted, used, held) "
+        f"select c0, c1, c2, c3, c4, '{Purse.PERIOD.value}', 0, 0, 0 from {given('g', fields)} "
+        f"where not exists (select 1 from quotas_allowance a where {same} and a.purse = '{Purse.PERIOD.value}') "
+        "order by 1, 2, 3, 4, 5 on conflict do nothing"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [pack(fields, keys)])
+
+
+def lock_purses(
+    keys: Collection[PeriodKey], *, owners: Collection[int], course_ids: Collection[int], call_ids: Collection[UUID]
+) -> list[tuple[Any, ...]]:
+    """The purses of these keys, every extra one of these owners, these courses' pools, and what the calls have used."""
+    key, call = fields_of(Allowance, *_PERIOD_KEY), fields_of(Reservation, "call_id")
+    owner, course = fields_of(Allowance, "user"), fields_of(Allowance, "course")
+    same = " and ".join(f"a.{field.name} = k.c{place}" for place, field in enumerate(key))
+    parts = []
+    parameters = []
+    if keys:
+        parts.append(
+            f"select a.id from {given('k', key)} join quotas_allowance a on {same} and a.purse = '{Purse.PERIOD.value}'"
+        )
+        parameters.append(pack(key, keys))
+    for purse in (Purse.GRANT, Purse.PURCHASED) if owners else ():
+        parts.append(
+            f"select a.id from {given('o', owner)} join quotas_allowance a on a.user_id = o.c0 "
+            f"and a.purse = '{purse.value}'"
+        )
+        parameters.append(pack(owner, [(user_id,) for user_id in owners]))
+    if course_ids:
+        parts.append(
+            f"select a.id from {given('p', course)} join quotas_allowance a on a.course_id = p.c0 "
+            f"and a.purse = '{Purse.POOL.value}'"
+        )
+        parameters.append(pack(course, [(course_id,) for course_id in course_ids]))
+    if call_ids:
+        parts.append(
+            f"select e.allowance_id from {given('c', call)} join quotas_ledgerentry e on e.reservation_id = c.c0"
+        )
+        parameters.append(pack(call, [(call_id,) for call_id in call_ids]))
+    fields = fields_of(Allowance, *_PURSE, *_COUNTERS)
+    columns = ", ".join(field.name for field in fields)
+    statement = (
+        f"select {columns} from quotas_allowance where id in ({' union all '.join(parts)}) order by id{_for_update()}"
+    )
+    return fetch(statement, parameters, fields) if parts else []
+
+
+def count_open(user_ids: Collection[int], *, at: datetime) -> Mapping[int, int]:
+    """How many calls of each person are running; nobody who has none is in it."""
+    return _count(f"state in ({_OPEN})", "lease_until > ", user_ids, at)
+
+
+def count_reversed(user_ids: Collection[int], *, since: datetime) -> Mapping[int, int]:
+    """How many calls of each person were given back after their first content since then."""
+    return _count(f"state = '{State.REVERSED.value}'", "ended_at >= ", user_ids, since)
+
+
+def _count(state: str, instant: str, user_ids: Collection[int], at: datetime) -> dict[int, int]:
+    person, moment = fields_of(Reservation, "user"), fields_of(Reservation, "lease_until")
+    statement = (
+        f"select r.user_id, count(*) from {given('g', person)} join quotas_reservation r on r.user_id = g.c0 "
+        f"where r.{state} and r.{instant}(select c0 from {given('m', moment)}) group by r.user_id"
+    )
+    parameters = [pack(person, [(user_id,) for user_id in user_ids]), pack(moment, [(at,)])]
+    return dict(fetch(statement, parameters, (*person, *person)))
+
+
+def _for_update() -> str:
+    return " for no key update" if connection.vendor == "postgresql" else ""
