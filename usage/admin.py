@@ -1,30 +1,13 @@
 """Django admin of usage: to read."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
+from audit.admin import ReadOnlyAdmin
 from usage.models import DailyRollup, UsageRecord
 
 
-class RecordsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """To read: records are written once, by the calls themselves."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(UsageRecord)
-class UsageRecordAdmin(RecordsAdmin):
+class UsageRecordAdmin(ReadOnlyAdmin):
     """Calls."""
 
     list_display = ("started_at", "user", "course", "via", "operation", "model", "outcome", "code", "prompts")
@@ -34,7 +17,7 @@ class UsageRecordAdmin(RecordsAdmin):
 
 
 @admin.register(DailyRollup)
-class DailyRollupAdmin(RecordsAdmin):
+class DailyRollupAdmin(ReadOnlyAdmin):
     """The totals of complete days."""
 
     list_display = ("day", "user", "course", "operation", "model", "outcome", "calls", "prompts")

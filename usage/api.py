@@ -1,19 +1,23 @@
-"""Usage records under /api/: to read."""
+"""Usage records and their sums under /api/: to read."""
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import principal_of
-from usage.forms import UsageFilterForm
+from accounts.types import Role
+from usage.forms import MyUsageForm, UsageFilterForm
 from usage.models import UsageRecord
+from usage.reports import make_report
 from usage.selectors import list_visible_records
-from usage.serializers import UsageSerializer
+from usage.serializers import ReportSerializer, UsageSerializer
 
 _FILTERS = [name for name in UsageFilterForm.base_fields if name not in ("by", "sort")]
 
@@ -33,3 +37,28 @@ class UsageViewSet(viewsets.ReadOnlyModelViewSet[UsageRecord]):
     @extend_schema(parameters=[OpenApiParameter(name) for name in _FILTERS])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
+
+
+class ReportsViewSet(viewsets.ViewSet):
+    """Sums of usage, grouped: the table of the usage page. Administrators read everyone's; everyone else their own."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter(name) for name in UsageFilterForm.base_fields if name not in ("split", "measure")],
+        responses=forced_singular_serializer(ReportSerializer),  # type: ignore[no-untyped-call]
+    )
+    def list(self, request: Request) -> Response:
+        """One report, grouped `by` day (the usual), week, month, model, course and so on."""
+        principal = principal_of(request.user)
+        everyone = principal.role == Role.ADMIN
+        asked = request.query_params
+        form = UsageFilterForm(asked) if everyone else MyUsageForm(principal.user_id, asked)
+        if not form.is_valid():
+            raise ValidationError(form.errors.as_data())
+        report = make_report(
+            form.filters(),
+            group=form.group,
+            measure=form.measured,
+            order=form.cleaned_data["sort"],
+            least=settings.SMALLEST_GROUP if everyone else 0,
+        )
+        return Response(ReportSerializer(report, context={"by": form.group}).data)

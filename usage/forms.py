@@ -1,7 +1,8 @@
 """The filters of the usage pages: what stands in their address."""
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.utils.functional import Promise
@@ -13,7 +14,8 @@ from accounts.types import Role
 from core.errors import NotFound
 from core.types import Operation, Via
 from courses.models import Course
-from usage.types import KNOWN_DAYS, Group, Outcome, UsageFilters
+from courses.selectors import list_courses_of
+from usage.types import KNOWN_DAYS, Group, Measure, Outcome, UsageFilters
 
 _DATE = forms.DateInput(attrs={"type": "date"})
 _ANY = ("", _("All"))
@@ -30,10 +32,18 @@ GROUPS: list[tuple[Group, str | Promise]] = [
     ("via", _("Door")),
     ("role", _("Role")),
 ]
+_OWN: tuple[Group, ...] = ("day", "week", "month", "model", "operation", "course", "outcome", "via")
+_SPLITS: tuple[Group, ...] = ("model", "operation", "course", "department", "role", "outcome", "via")
+
+
+def _named(groups: Iterable[Group]) -> list[tuple[Group, str | Promise]]:
+    return [(group, title) for group, title in GROUPS if group in groups]
 
 
 class UsageFilterForm(forms.Form):
     """Which usage to look at; `filters()` is what the selectors take."""
+
+    usual: ClassVar[Group] = "day"
 
     person = forms.EmailField(label=_("Person"), required=False)
     department = forms.ModelChoiceField(list_departments(), label=_("Department"), required=False, empty_label=_("All"))
@@ -45,7 +55,9 @@ class UsageFilterForm(forms.Form):
     model = forms.CharField(label=_("AI model"), required=False, max_length=120)
     outcome = forms.ChoiceField(label=_("Outcome"), required=False, choices=[_ANY, *Outcome.choices])
     via = forms.ChoiceField(label=_("Door"), required=False, choices=[_ANY, *Via.choices])
-    by = forms.ChoiceField(label=_("Table by"), required=False, choices=GROUPS)
+    by = forms.ChoiceField(label=_("By"), required=False, choices=GROUPS)
+    split = forms.ChoiceField(label=_("Split by"), required=False, choices=[("", _("nothing")), *_named(_SPLITS)])
+    measure = forms.ChoiceField(label=_("Picture of"), required=False, choices=Measure.choices)
     sort = forms.RegexField(r"^-?(key|calls|prompts|input_tokens|output_tokens|images|cost_micro)\Z", required=False)
     first_day = forms.DateField(label=_("From"), required=False, validators=KNOWN_DAYS, widget=_DATE)
     last_day = forms.DateField(label=_("To"), required=False, validators=KNOWN_DAYS, widget=_DATE)
@@ -67,8 +79,18 @@ class UsageFilterForm(forms.Form):
 
     @property
     def group(self) -> Group:
-        """What the table groups by; days when nothing is chosen."""
-        return cast("Group", self.cleaned_data["by"] or "day")
+        """What the table groups by; the usual when nothing is chosen."""
+        return cast("Group", self.cleaned_data["by"] or self.usual)
+
+    @property
+    def split_group(self) -> Group | None:
+        """What the columns of a picture over time are divided by."""
+        return cast("Group | None", self.cleaned_data["split"] or None)
+
+    @property
+    def measured(self) -> Measure:
+        """What the picture counts; prompts when nothing is chosen."""
+        return Measure(self.cleaned_data["measure"] or Measure.PROMPTS)
 
     @property
     def order(self) -> str:
@@ -83,6 +105,33 @@ class UsageFilterForm(forms.Form):
             department_id=_id_of(data["department"]),
             course_id=_id_of(data["course"]),
             **{name: data[name] for name in ("role", "operation", "model", "outcome", "via", "first_day", "last_day")},
+        )
+
+
+class MyUsageForm(UsageFilterForm):
+    """Which of my own use to look at: without the filters that would name somebody."""
+
+    by = forms.ChoiceField(label=_("By"), required=False, choices=_named(_OWN))
+    split = forms.ChoiceField(
+        label=_("Split by"),
+        required=False,
+        choices=[("", _("nothing")), *_named(("model", "operation", "course", "outcome", "via"))],
+    )
+    person = department = role = None  # type: ignore[assignment]  # Django's way to leave a field out
+    usual: ClassVar[Group] = "week"
+
+    def __init__(self, user_id: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user_id = user_id
+        own = Course.objects.filter(pk__in=[course.pk for course in list_courses_of(user_id)])
+        cast("forms.ModelChoiceField[Course]", self.fields["course"]).queryset = own
+
+    def filters(self) -> UsageFilters:
+        """What was asked for, of this person."""
+        names = ("operation", "model", "outcome", "via", "first_day", "last_day")
+        data = self.cleaned_data
+        return UsageFilters(
+            user_id=self.user_id, course_id=_id_of(data["course"]), **{name: data[name] for name in names}
         )
 
 

@@ -1,4 +1,4 @@
-"""What happened: one row per call, append-only, and the totals of each day."""
+"""What happened: one row per call, the totals of each day, and who opened whose chat."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from core import clock
 from core.append_only import AppendOnly
 from core.types import Operation, Via
 from courses.models import Course
-from usage.types import Outcome, UsageSource
+from usage.types import LookReason, Outcome, UsageSource
 
 
 class UsageRecord(AppendOnly):
@@ -68,14 +68,12 @@ class RollupDay(models.Model):
         return f"{self.day}"
 
 
-class DailyRollup(models.Model):
-    """A day's totals per person, course, door, tool, model and outcome; to be believed when its day is complete."""
+class _Totals(models.Model):
+    """What the totals of a day have in common; to be believed when their day is complete."""
 
     day = models.DateField(_("day"))
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     role = models.CharField(max_length=16, choices=Role)
     department = models.ForeignKey(Department, models.CASCADE, null=True, related_name="+")
-    course = models.ForeignKey(Course, models.CASCADE, null=True, related_name="+")
     via = models.CharField(max_length=8, choices=Via)
     operation = models.CharField(max_length=16, choices=Operation)
     model = models.CharField(max_length=120)
@@ -88,14 +86,66 @@ class DailyRollup(models.Model):
     cost_micro = models.PositiveBigIntegerField(default=0)
 
     class Meta:
+        abstract = True
+
+
+class DailyRollup(_Totals):
+    """A day's totals per person, course, department, door, tool, model and outcome."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    course = models.ForeignKey(Course, models.CASCADE, null=True, related_name="+")
+
+    class Meta:
         ordering = ("-day",)
         verbose_name = _("daily totals")
         verbose_name_plural = _("daily totals")
         indexes: ClassVar = [
-            models.Index(fields=["day"], name="rollup_by_day"),
+            models.Index(fields=["day", "user"], name="rollup_by_day_and_user"),
             models.Index(fields=["user", "day"], name="rollup_by_user"),
             models.Index(fields=["course", "day"], name="rollup_by_course"),
         ]
 
     def __str__(self) -> str:
         return f"{self.day} {self.user_id}: {self.prompts}"
+
+
+class DailyTotal(_Totals):
+    """The same without the people and the courses: few rows, for what is asked of the whole university."""
+
+    class Meta:
+        ordering = ("-day",)
+        verbose_name = _("daily totals of the university")
+        verbose_name_plural = _("daily totals of the university")
+        indexes: ClassVar = [models.Index(fields=["day"], name="total_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.prompts}"
+
+
+class Opening(AppendOnly):
+    """A teacher opened a student's chat, with a reason and for a limited time; the student sees it (D14).
+
+    The chat is named by its id alone: its words stay where its owner and retention can delete them.
+    """
+
+    viewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    course = models.ForeignKey(Course, models.PROTECT, related_name="+")
+    conversation_id = models.UUIDField()
+    reason = models.CharField(_("reason"), max_length=16, choices=LookReason)
+    note = models.CharField(_("in your words"), max_length=500)
+    at = models.DateTimeField(_("opened"), default=clock.now)
+    until = models.DateTimeField(_("may be read until"))
+
+    class Meta:
+        ordering = ("-at", "-id")
+        verbose_name = _("opening of a chat")
+        verbose_name_plural = _("openings of chats")
+        indexes: ClassVar = [
+            models.Index(fields=["owner", "-at"], name="opening_by_owner"),
+            models.Index(fields=["viewer", "conversation_id"], name="opening_by_viewer"),
+            models.Index(fields=["course", "-at"], name="opening_by_course"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewer} → {self.owner}: {self.reason}"

@@ -5,6 +5,7 @@ so that every number is exact at every moment, with or without a worker that rol
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Aggregate, Count, Min, Model, Q, QuerySet, Sum, TextChoices
 from django.db.models.functions import Coalesce, TruncDate
@@ -17,7 +18,7 @@ from accounts.types import Principal, Role
 from core import clock
 from core.types import Operation, Via
 from courses.models import Course
-from usage.models import DailyRollup, RollupDay, UsageRecord
+from usage.models import DailyRollup, DailyTotal, Opening, RollupDay, UsageRecord
 from usage.types import Group, Outcome, Summary, UsageFilters
 
 _NAMED: dict[str, type[Model]] = {"user": User, "department": Department, "course": Course}
@@ -26,6 +27,22 @@ Rows = Iterable[dict[str, Any]]
 _DAY = timedelta(days=1)
 _MEASURES = ("calls", "prompts", "input_tokens", "output_tokens", "images", "cost_micro")
 _FIELDS = ("user_id", "role", "department_id", "course_id", "via", "operation", "model", "outcome")
+
+
+def list_openings_of(owner_id: int) -> QuerySet[Opening]:
+    """Every time someone opened a chat of this person, the newest first."""
+    return Opening.objects.filter(owner=owner_id).select_related("viewer", "course").order_by("-at", "-id")
+
+
+def list_openings_in(course_id: int) -> QuerySet[Opening]:
+    """Every time a chat of this course was opened, the newest first."""
+    return Opening.objects.filter(course=course_id).select_related("viewer", "owner").order_by("-at", "-id")
+
+
+def find_opening(*, viewer_id: int, conversation_id: UUID) -> Opening | None:
+    """The teacher's last opening of this chat, if its time has not run out."""
+    mine = Opening.objects.filter(viewer=viewer_id, conversation_id=conversation_id, until__gt=clock.now())
+    return mine.order_by("-at", "-id").first()
 
 
 def list_records(filters: UsageFilters) -> QuerySet[UsageRecord]:
@@ -79,6 +96,14 @@ def summarize(filters: UsageFilters, *, by: Sequence[Group] = ()) -> list[Summar
     return [groups[key] for key in sorted(groups, key=lambda key: [(value is None, value) for value in key])]
 
 
+def count_people(filters: UsageFilters) -> int:
+    """How many different people made the calls that match; counted by the database."""
+    spans = _spans(_complete_days(filters))
+    rolled_up = DailyRollup.objects.filter(_inside(spans), **_equal(filters)).order_by().values("user_id")
+    recorded = _records_outside(filters, spans).values("user_id")
+    return rolled_up.distinct().union(recorded.distinct()).count()  # Django drops a union with what is surely empty
+
+
 def label_keys(group: Group, totals: Sequence[Summary]) -> dict[Any, str]:
     """How people read the values of a group: names for ids, words for codes, dates as they are written."""
     keys = [total.key[0] for total in totals]
@@ -98,6 +123,13 @@ def total_records(day: date) -> list[dict[str, Any]]:
     """The totals of a day's records, one row for each combination a `DailyRollup` tells apart."""
     records = list_records(UsageFilters(first_day=day, last_day=day)).select_related(None).order_by()
     rows = _group(records, _FIELDS, calls=Count("id"))
+    return [{name.removeprefix("total_"): value for name, value in row.items()} for row in rows]
+
+
+def total_rollups(day: date) -> list[dict[str, Any]]:
+    """The totals of a day's rollups, one row for each combination a `DailyTotal` tells apart."""
+    fields = [field for field in _FIELDS if field not in ("user_id", "course_id")]
+    rows = _group(DailyRollup.objects.filter(day=day).order_by(), fields, calls=Sum("calls"))
     return [{name.removeprefix("total_"): value for name, value in row.items()} for row in rows]
 
 
@@ -157,13 +189,27 @@ def _spans(days: Iterable[date]) -> list[tuple[date, date]]:
 
 
 def _sum_rollups(filters: UsageFilters, fields: Sequence[str], spans: Sequence[tuple[date, date]]) -> Rows:
-    inside = Q(pk__in=[])
-    for first, last in spans:
-        inside |= Q(day__gte=first, day__lte=last)
-    return _group(DailyRollup.objects.filter(inside, **_equal(filters)).order_by(), fields, calls=Sum("calls"))
+    named = {*fields, *_equal(filters)}
+    totals: type[DailyRollup] | type[DailyTotal] = DailyRollup if named & {"user_id", "course_id"} else DailyTotal
+    rows: QuerySet[Any] = totals._default_manager.filter(_inside(spans), **_equal(filters))
+    return _group(rows.order_by(), fields, calls=Sum("calls"))
 
 
 def _sum_records(filters: UsageFilters, fields: Sequence[str], spans: Sequence[tuple[date, date]]) -> Rows:
+    records = _records_outside(filters, spans)
+    if "day" in fields:
+        records = records.annotate(day=TruncDate("started_at", tzinfo=timezone.get_default_timezone()))
+    return _group(records, fields, calls=Count("id"))
+
+
+def _inside(spans: Sequence[tuple[date, date]]) -> Q:
+    inside = Q(pk__in=[])
+    for first, last in spans:
+        inside |= Q(day__gte=first, day__lte=last)
+    return inside
+
+
+def _records_outside(filters: UsageFilters, spans: Sequence[tuple[date, date]]) -> QuerySet[UsageRecord]:
     # The gaps between the spans, written as ranges so that the index on time serves them.
     begins = [None, *(clock.start_of(last + _DAY) for _, last in spans)]
     ends = [*(clock.start_of(first) for first, _ in spans), None]
@@ -171,10 +217,7 @@ def _sum_records(filters: UsageFilters, fields: Sequence[str], spans: Sequence[t
     for begin, end in zip(begins, ends, strict=True):
         after = Q(started_at__gte=begin) if begin else Q(started_at__isnull=False)
         outside |= after & Q(started_at__lt=end) if end else after
-    records = list_records(filters).filter(outside).select_related(None).order_by()
-    if "day" in fields:
-        records = records.annotate(day=TruncDate("started_at", tzinfo=timezone.get_default_timezone()))
-    return _group(records, fields, calls=Count("id"))
+    return list_records(filters).filter(outside).select_related(None).order_by()
 
 
 def _group(rows: QuerySet[Any], fields: Sequence[str], *, calls: Aggregate) -> Rows:

@@ -1,10 +1,14 @@
 """Usage records as the resource API reads them."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from accounts.models import Department, User
 from courses.models import Course
 from usage.models import UsageRecord
+from usage.reports import Report, Row
+from usage.types import Summary
 
 
 class UsageSerializer(serializers.ModelSerializer[UsageRecord]):
@@ -43,3 +47,38 @@ class UsageSerializer(serializers.ModelSerializer[UsageRecord]):
             "first_content_at",
             "ended_at",
         )
+
+
+class TotalsSerializer(serializers.Serializer[Summary]):
+    """What was used."""
+
+    calls = serializers.IntegerField()
+    prompts = serializers.IntegerField()
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    images = serializers.IntegerField()
+    cost_micro = serializers.IntegerField(help_text="Micro-units of the currency.")
+
+
+class RowSerializer(serializers.Serializer[Row]):
+    """One group; `totals` is null where the group is so small that it would show single people."""
+
+    key = serializers.CharField(allow_null=True)
+    label: serializers.Field[Any, Any, Any, Any] = serializers.CharField()  # type: ignore[assignment]
+    totals = serializers.SerializerMethodField()
+
+    def get_totals(self, row: Row) -> dict[str, int] | None:
+        return None if row.is_hidden else TotalsSerializer(row.total).data
+
+
+class ReportSerializer(serializers.Serializer[Report]):
+    """A table of groups; withheld altogether where it is about too few people."""
+
+    by = serializers.SerializerMethodField()
+    is_withheld = serializers.BooleanField()
+    rows = RowSerializer(many=True)
+    total = TotalsSerializer()
+
+    def get_by(self, report: Report) -> str:
+        by: str = self.context["by"]
+        return by

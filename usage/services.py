@@ -1,84 +1,123 @@
 """Writes what happened: one row per call, once, and the totals of a day that is over."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
+from typing import Any, Unpack
 from uuid import UUID
 
 from django.db import transaction
 
-from accounts.types import Principal
-from core import clock
-from core.types import Operation, Via
-from usage.models import DailyRollup, RollupDay, UsageRecord
-from usage.selectors import list_days_to_roll_up, total_records
-from usage.types import Outcome, Totals
+from audit.services import record
+from core import clock, rows
+from core.text import one_line
+from usage.models import DailyRollup, DailyTotal, Opening, RollupDay, UsageRecord
+from usage.selectors import list_days_to_roll_up, total_records, total_rollups
+from usage.types import LookReason, Record, Recording
 
 # A day is rolled up this long after its end: every transaction that took it for today is over by then.
 SETTLING_TIME = timedelta(hours=1)
 
+# As `_row_of` fills them.
+_PERSON = ("user", "role", "department", "course", "key")
+_CALL = ("via", "operation", "model", "provider", "outcome", "code", "prompts")
+_TOTALS = ("input_tokens", "output_tokens", "images", "usage_source", "cost_micro")
+_COLUMNS = ("call_id", *_PERSON, *_CALL, *_TOTALS, "started_at", "first_content_at", "ended_at")
+LOOK_LASTS = timedelta(hours=1)  # then a new reason is asked for
 
-@transaction.atomic(savepoint=False)
-def record_usage(
+
+def record_usage(**call: Unpack[Recording]) -> None:
+    """Insert the record of one call; see `Record`."""
+    record_many([Record(**call)])
+
+
+@transaction.atomic
+def record_opening(
     *,
-    call_id: UUID,
-    principal: Principal,
-    course_id: int | None,
-    via: Via,
-    operation: Operation,
-    model: str,
-    provider: str,
-    outcome: Outcome,
-    code: str = "",
-    prompts: int = 0,
-    totals: Totals = Totals(),  # noqa: B008 (frozen)
-    cost_micro: int = 0,
-    started_at: datetime,
-    first_content_at: datetime | None = None,
-) -> None:
-    """Insert the record of one call; a second one for the same call is left out.
+    viewer_id: int,
+    owner_id: int,
+    course_id: int,
+    conversation_id: UUID,
+    reason: LookReason | str,
+    note: str,
+) -> Opening:
+    """Write down that a teacher opens a student's chat now; it may be read for LOOK_LASTS.
+
+    Whether they may at all is decided before (chat.selectors.access_course_chat).
 
     Args:
-        course_id: the course the call was made in, if any.
-        code: the error's code when the outcome is not `served`.
-        prompts: what it cost the person in the end.
-        cost_micro: in micro-units of the installation's currency.
-        started_at: the admission instant; the record belongs to this day.
+        note: the reason in the teacher's own words; the student reads it.
+
+    Raises:
+        ValidationError: by field: there is no such reason, or no words.
     """
-    record = UsageRecord(
-        call_id=call_id,
-        user_id=principal.user_id,
-        role=principal.role,
-        department_id=principal.department_id,
+    at = clock.now()
+    opening = Opening(
+        viewer_id=viewer_id,
+        owner_id=owner_id,
         course_id=course_id,
-        key_id=principal.key_id,
-        via=via,
-        operation=operation,
-        model=model,
-        provider=provider,
-        outcome=outcome,
-        code=code,
-        prompts=prompts,
-        input_tokens=totals.input_tokens,
-        output_tokens=totals.output_tokens,
-        images=totals.images,
-        usage_source=totals.source,
-        cost_micro=cost_micro,
-        started_at=started_at,
-        first_content_at=first_content_at,
+        conversation_id=conversation_id,
+        reason=reason,
+        note=one_line(note, longest=500),
+        at=at,
+        until=at + LOOK_LASTS,
     )
-    UsageRecord.objects.bulk_create([record], ignore_conflicts=True)
-    day = clock.local_day(started_at)
-    if day < clock.local_day(clock.now()):
-        _reopen_day(day)
+    opening.full_clean()
+    opening.save()
+    record(
+        "chat.open",
+        subject=f"conversation/{conversation_id}",
+        name=opening.course.code,
+        changes={"owner": [None, opening.owner.email], "why": [None, opening.reason]},
+        reason=opening.note,
+    )
+    return opening
 
 
-def _reopen_day(day: date) -> None:
-    """A late record: its day must be rolled up anew, and is read from the records until then."""
-    RollupDay.objects.bulk_create(
-        [RollupDay(day=day, complete=False)],
-        update_conflicts=True,
-        unique_fields=["day"],
-        update_fields=["complete"],
+@transaction.atomic(savepoint=False)
+def record_many(records: Collection[Record]) -> None:
+    """Insert the records of many calls at once; a second one for the same call is left out."""
+    at = clock.now()
+    rows.insert(UsageRecord, _COLUMNS, [_row_of(record, at) for record in records], ignore_conflicts=True)
+    today = clock.start_of(clock.local_day(at))
+    _reopen_days({clock.local_day(record.started_at) for record in records if record.started_at < today})
+
+
+def _row_of(record: Record, at: datetime) -> tuple[Any, ...]:
+    person, totals = record.principal, record.totals
+    return (
+        record.call_id,
+        person.user_id,
+        person.role.value,
+        person.department_id,
+        record.course_id,
+        person.key_id,
+        record.via.value,
+        record.operation.value,
+        record.model,
+        record.provider,
+        record.outcome.value,
+        record.code,
+        record.prompts,
+        totals.input_tokens,
+        totals.output_tokens,
+        totals.images,
+        totals.source.value,
+        record.cost_micro,
+        record.started_at,
+        record.first_content_at,
+        at,
     )
+
+
+def _reopen_days(days: Collection[date]) -> None:
+    """Late records: their days must be rolled up anew, and are read from the records until then."""
+    if days:
+        RollupDay.objects.bulk_create(
+            [RollupDay(day=day, complete=False) for day in sorted(days)],
+            update_conflicts=True,
+            unique_fields=["day"],
+            update_fields=["complete"],
+        )
 
 
 @transaction.atomic(savepoint=False)
@@ -87,13 +126,15 @@ def roll_up_day(day: date) -> int:
 
     The day counts as complete, and reports read it from here, once it is over for an hour.
     """
-    _reopen_day(day)  # takes the day's row: a late record waits here, and is counted or reopens the day after us
+    _reopen_days([day])  # takes the day's row: a late record waits here, and is counted or reopens the day after us
     DailyRollup.objects.filter(day=day).delete()
-    rows = [DailyRollup(day=day, **total) for total in total_records(day)]
-    DailyRollup.objects.bulk_create(rows, batch_size=500)
+    totals = [DailyRollup(day=day, **total) for total in total_records(day)]
+    DailyRollup.objects.bulk_create(totals, batch_size=500)
+    DailyTotal.objects.filter(day=day).delete()
+    DailyTotal.objects.bulk_create([DailyTotal(day=day, **total) for total in total_rollups(day)], batch_size=500)
     over_at = clock.start_of(day + timedelta(days=1)) + SETTLING_TIME
     RollupDay.objects.filter(day=day).update(complete=clock.now() >= over_at)
-    return len(rows)
+    return len(totals)
 
 
 def roll_up() -> list[date]:

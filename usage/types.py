@@ -1,12 +1,16 @@
 """How a call ended, and the plain values of its record."""
 
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Any, Literal, Required, TypedDict
+from uuid import UUID
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+
+from accounts.types import Principal
+from core.types import Operation, Via
 
 MOST_TOKENS = 10**9
 # Farther days have no instant to compare with: calendars end within a day of date.min and date.max.
@@ -22,6 +26,25 @@ class Outcome(TextChoices):
     UPSTREAM_FAILED = "upstream_failed", _("provider failed")
     CLIENT_LEFT = "client_left", _("stopped")
     LOST = "lost", _("lost")
+
+
+class Measure(TextChoices):
+    """What a picture of use counts: the fields of `Summary`."""
+
+    PROMPTS = "prompts", _("Prompts")
+    CALLS = "calls", _("Calls")
+    INPUT_TOKENS = "input_tokens", _("Input tokens")
+    OUTPUT_TOKENS = "output_tokens", _("Output tokens")
+    IMAGES = "images", _("Images")
+
+
+class LookReason(TextChoices):
+    """Why a teacher opens a student's chat; a sentence of their own always goes with it."""
+
+    HELP = "help", _("the student asked for help")
+    FEEDBACK = "feedback", _("feedback or grading of coursework")
+    INTEGRITY = "integrity", _("a question of academic integrity")
+    SAFETY = "safety", _("worry about somebody's safety")
 
 
 class UsageSource(TextChoices):
@@ -47,6 +70,53 @@ class Totals:
             count = getattr(self, name)
             if count is not None and not 0 <= count <= MOST_TOKENS:
                 object.__setattr__(self, name, None)
+
+
+class Recording(TypedDict, total=False):
+    """The fields of `Record`, by name."""
+
+    call_id: Required[UUID]
+    principal: Required[Principal]
+    course_id: Required[int | None]
+    via: Required[Via]
+    operation: Required[Operation]
+    model: Required[str]
+    provider: Required[str]
+    outcome: Required[Outcome]
+    started_at: Required[datetime]
+    code: str
+    prompts: int
+    totals: Totals
+    cost_micro: int
+    first_content_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is kept of one call.
+
+    Args:
+        course_id: the course the call was made in, if any.
+        code: the error's code when the outcome is not `served`.
+        prompts: what it cost the person in the end.
+        cost_micro: in micro-units of the installation's currency.
+        started_at: the admission instant; the record belongs to this day.
+    """
+
+    call_id: UUID
+    principal: Principal
+    course_id: int | None
+    via: Via
+    operation: Operation
+    model: str
+    provider: str
+    outcome: Outcome
+    code: str = ""
+    prompts: int = 0
+    totals: Totals = Totals()
+    cost_micro: int = 0
+    started_at: datetime
+    first_content_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from usage import views
 
 urlpatterns = [
     path("usage/models/", views.summary, name="usage_summary"),
+    path("usage/models.csv", views.summary_csv, name="usage_summary_csv"),
     path("usage/who-looked/", views.who_looked, name="who_looked"),
     path("manage/usage/", views.manage_usage, name="manage_usage"),
     path("manage/usage.csv", views.manage_usage_csv, name="manage_usage_csv"),

@@ -1,9 +1,10 @@
-"""My use by model and course, who looked at it, and the administrator's view of everyone's."""
+"""My use, who looked at it, and the administrator's view of everyone's."""
 
 from collections.abc import AsyncIterator, Collection, Iterable
-from datetime import date
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -14,58 +15,62 @@ from django.views.decorators.http import require_GET
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Role
+from audit.services import record
 from core import clock
 from core.errors import InvalidRequest
 from core.text import csv_line
 from core.threads import hop
-from usage.forms import GROUPS, UsageFilterForm
+from usage.forms import GROUPS, MyUsageForm, UsageFilterForm
 from usage.models import UsageRecord
-from usage.selectors import label_keys, page_records, summarize
-from usage.types import Summary, UsageFilters
+from usage.reports import Report, make_report
+from usage.selectors import list_openings_of, page_records, summarize
+from usage.types import Measure, Summary, UsageFilters
+
+FilterForm = TypeVar("FilterForm", bound=UsageFilterForm)
 
 PAGE = 100
 CSV_CHUNK = 2000
+_MORE_FILTERS = ("person", "department", "course", "role", "operation", "model", "outcome", "via")
 
 
 @never_cache
 @role_required()
 @require_GET
 def summary(request: HttpRequest) -> HttpResponse:
-    """My use of the last twelve months by model, course, tool and month."""
-    mine = UsageFilters(user_id=principal_of(request.user).user_id, first_day=_a_year_ago())
-    tables = []
-    for group, title in [(name, title) for name, title in GROUPS if name in ("model", "course", "operation", "month")]:
-        totals = summarize(mine, by=(group,))
-        tables.append({"title": title, "rows": _labeled(totals, label_keys(group, totals))})
-    (all_of_it,) = summarize(mine)
-    return render(request, "usage/summary.html", {"tables": tables, "total": all_of_it})
+    """My own use as a picture and a table, filtered as the address says."""
+    form = _my_form(request)
+    if not form.is_valid():
+        return render(request, "usage/summary.html", {"form": form}, status=400)
+    return render(request, "usage/summary.html", _report_context(request, form))
 
 
+@never_cache
+@role_required()
+@require_GET
+def summary_csv(request: HttpRequest) -> HttpResponse:
+    """The table of my own use that is shown."""
+    return _report_csv(_checked(_my_form(request)), "my-usage.csv")
+
+
+@never_cache
 @role_required()
 @require_GET
 def who_looked(request: HttpRequest) -> HttpResponse:
-    """Who opened my chats, and why. Nobody can yet: the page says so."""
-    return render(request, "usage/who_looked.html")
+    """Who opened my chats, when and why (D14)."""
+    openings = list_openings_of(principal_of(request.user).user_id)
+    page = Paginator(openings, PAGE).get_page(request.GET.get("page"))
+    return render(request, "usage/who_looked.html", {"page": page, "query": ""})
 
 
 @never_cache
 @role_required(Role.ADMIN)
 @require_GET
 def manage_usage(request: HttpRequest) -> HttpResponse:
-    """Everyone's use as one table, grouped, filtered and sorted as the address says."""
+    """Everyone's use as one picture and one table, grouped, filtered and sorted as the address says."""
     form = UsageFilterForm(request.GET)
     if not form.is_valid():
         return render(request, "usage/manage.html", {"form": form}, status=400)
-    rows, total = _table(form)
-    context = {
-        "form": form,
-        "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
-        "total": total,
-        "group": dict(GROUPS)[form.group],
-        "columns": _columns(form, _query(request, without=("page", "sort"))),
-        "query": _query(request),
-    }
-    return render(request, "usage/manage.html", context)
+    return render(request, "usage/manage.html", _report_context(request, form))
 
 
 @never_cache
@@ -74,11 +79,8 @@ def manage_usage(request: HttpRequest) -> HttpResponse:
 def manage_usage_csv(request: HttpRequest) -> HttpResponse:
     """The rows of the table that is shown, all pages of it, with its totals."""
     form = _valid(request)
-    rows, total = _table(form)
-    header = [str(dict(GROUPS)[form.group]), *_measures()]
-    lines = [[row["label"], *_numbers(row["total"])] for row in rows]
-    body = "".join(map(csv_line, [header, *lines, [_("In all"), *_numbers(total)]]))
-    return HttpResponse("\ufeff" + body, content_type="text/csv; charset=utf-8", headers=_attachment("usage.csv"))
+    _record_export(request, "usage")
+    return _report_csv(form, "usage.csv")
 
 
 @never_cache
@@ -96,6 +98,7 @@ def manage_calls(request: HttpRequest) -> HttpResponse:
         "last": records[PAGE - 1] if len(records) > PAGE else None,
         "total": summarize(form.filters())[0],
         "query": _query(request),
+        "narrowed": True,
     }
     return render(request, "usage/calls.html", context)
 
@@ -106,6 +109,7 @@ def manage_calls(request: HttpRequest) -> HttpResponse:
 async def manage_calls_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The calls that are shown, all pages of them, streamed: memory does not grow with their number."""
     form = await hop(_valid, request)
+    await hop(_record_export, request, "calls")
     lines = _call_lines(form.filters())
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=_attachment("calls.csv"))
 
@@ -141,21 +145,85 @@ def _cells(record: UsageRecord) -> Iterable[object]:
     )
 
 
-def _table(form: UsageFilterForm) -> tuple[list[dict[str, Any]], Summary]:
-    """The rows of the table in its order, and their totals."""
-    totals = summarize(form.filters(), by=(form.group,))
-    rows = _labeled(totals, label_keys(form.group, totals))
-    column = form.order.removeprefix("-")
-    by_time = form.group in ("day", "week", "month")
-    if column == "key":
-        rows.sort(key=lambda row: row["key"] if by_time else row["label"].casefold(), reverse=form.order[0] == "-")
+def _my_form(request: HttpRequest) -> MyUsageForm:
+    return MyUsageForm(principal_of(request.user).user_id, request.GET)
+
+
+def _report_of(form: UsageFilterForm) -> Report:
+    return make_report(
+        form.filters(),
+        group=form.group,
+        measure=form.measured,
+        split=form.split_group,
+        order=form.cleaned_data["sort"],
+        least=settings.SMALLEST_GROUP,
+    )
+
+
+def _report_context(request: HttpRequest, form: UsageFilterForm) -> dict[str, Any]:
+    report = _report_of(form)
+    return {
+        "form": form,
+        "report": report,
+        "page": Paginator(report.rows, PAGE).get_page(request.GET.get("page")),
+        "total": report.total,
+        "group": dict(GROUPS)[form.group],
+        "measured": form.measured.label,
+        "columns": _columns(form, _query(request, without=("page", "sort"))),
+        "trend": _trend(report),
+        "query": _query(request),
+        "spans": _spans(request),
+        "least": settings.SMALLEST_GROUP,
+        "now": clock.now(),
+        "narrowed": any(form.cleaned_data.get(name) for name in _MORE_FILTERS),
+    }
+
+
+def _report_csv(form: UsageFilterForm, name: str) -> HttpResponse:
+    """The table exactly as it is shown: a hidden group has its name and no numbers."""
+    report = _report_of(form)
+    group = str(dict(GROUPS)[form.group])
+    if report.parts:
+        header: list[object] = [group, *report.parts, _("In all")]
+        lines: list[list[object]] = [[row.label, *row.parts, row.in_parts] for row in report.rows]
+        last: list[object] = [_("In all"), *report.part_totals, report.in_parts]
     else:
-        rows.sort(key=lambda row: getattr(row["total"], column), reverse=form.order[0] == "-")
-    return rows, summarize(form.filters())[0]
+        header = [group, *_measures()]
+        lines = [
+            [row.label, *([_few()] * len(_measures()) if row.is_hidden else _numbers(row.total))] for row in report.rows
+        ]
+        last = [_("In all"), *([_few()] * len(_measures()) if report.is_withheld else _numbers(report.total))]
+    body = "".join(csv_line(line) for line in [header, *lines, last])
+    return HttpResponse("\ufeff" + body, content_type="text/csv; charset=utf-8", headers=_attachment(name))
 
 
-def _labeled(totals: list[Summary], labels: dict[Any, str]) -> list[dict[str, Any]]:
-    return [{"key": total.key[0], "label": labels[total.key[0]], "total": total} for total in totals]
+def _few() -> str:
+    return _("fewer than %(least)s people") % {"least": settings.SMALLEST_GROUP}
+
+
+def _trend(report: Report) -> list[dict[str, Any]]:
+    """Each measure beside the same number of days before, with the change in percent; empty without such days."""
+    if report.before is None:
+        return []
+    found = []
+    for measure in Measure:
+        now, before = getattr(report.total, measure), getattr(report.before, measure)
+        change = round(100 * (now - before) / before) if before else None
+        found.append({"title": measure.label, "now": now, "before": before, "change": change, "size": abs(change or 0)})
+    return found
+
+
+def _spans(request: HttpRequest) -> list[tuple[str, str]]:
+    """Links to the spans of days people ask for most, with all else in the address kept."""
+    today = clock.local_day(clock.now())
+    spans = (
+        (_("Last 7 days"), today - timedelta(days=6)),
+        (_("Last 30 days"), today - timedelta(days=29)),
+        (_("Last 12 weeks"), today - timedelta(days=83)),
+        (_("This month"), today.replace(day=1)),
+    )
+    kept = _query(request, without=("page", "after", "first_day", "last_day"))
+    return [(title, f"?{kept}&first_day={first:%Y-%m-%d}&last_day={today:%Y-%m-%d}") for title, first in spans]
 
 
 def _columns(form: UsageFilterForm, query: str) -> list[dict[str, str]]:
@@ -186,11 +254,18 @@ def _money(micro: int) -> str:
 
 
 def _valid(request: HttpRequest) -> UsageFilterForm:
-    form = UsageFilterForm(request.GET)
+    return _checked(UsageFilterForm(request.GET))
+
+
+def _checked(form: FilterForm) -> FilterForm:
     if not form.is_valid():
         field, (problem, *_more) = next(iter(form.errors.items()))
         raise InvalidRequest(str(problem), param=field)
     return form
+
+
+def _record_export(request: HttpRequest, what: str) -> None:
+    record("usage.export", subject=what, changes={"asked": [None, request.GET.urlencode()]})
 
 
 def _after(request: HttpRequest) -> int | None:
@@ -208,8 +283,3 @@ def _query(request: HttpRequest, *, without: Collection[str] = ("page", "after")
 
 def _attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
-
-
-def _a_year_ago() -> date:
-    today = clock.local_day(clock.now())
-    return today.replace(year=today.year - 1, day=1)

@@ -1,0 +1,247 @@
+"""What a page of use shows: the table, its picture, and the trend, put together once for the page and for its CSV."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from core import clock
+from usage.selectors import count_people, label_keys, summarize
+from usage.small_groups import groups_to_hide
+from usage.types import Group, Measure, Summary, UsageFilters
+
+MOST_SERIES = 6  # as many as the charts have colors
+MOST_COLUMNS = 366  # more would be thinner than a line
+BY_TIME: tuple[Group, ...] = ("day", "week", "month")
+OF_PEOPLE: tuple[Group, ...] = ("department", "course", "role")  # groups that say something about whoever is in them
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. A hidden group has no numbers at all.
+
+    Args:
+        parts: the measure of each series, where the table is split.
+    """
+
+    key: Any
+    label: str
+    total: Summary
+    parts: tuple[int, ...] = ()
+    is_hidden: bool = False
+
+    @property
+    def in_parts(self) -> int:
+        """The sum of the parts."""
+        return sum(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the chart draws: columns from left to right, and one number per column for each series."""
+
+    title: str
+    labels: list[str]
+    series: list[tuple[str, list[int]]]
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything on the page that is a number.
+
+    Args:
+        parts: the names of the series, where the table is split.
+        before: the totals of the same number of days just before; None when the days are not bounded.
+        is_withheld: the whole is about too few people, so there is nothing but this fact.
+    """
+
+    rows: list[Row]
+    total: Summary
+    part_totals: tuple[int, ...]
+    parts: tuple[str, ...]
+    before: Summary | None
+    since: date | None
+    is_withheld: bool
+    picture: Picture
+
+    @property
+    def in_parts(self) -> int:
+        """The sum of all parts."""
+        return sum(self.part_totals)
+
+    @property
+    def hidden(self) -> int:
+        """How many groups are hidden."""
+        return sum(row.is_hidden for row in self.rows)
+
+
+def make_report(
+    filters: UsageFilters,
+    *,
+    group: Group,
+    measure: Measure,
+    split: Group | None = None,
+    order: str = "",
+    least: int = 0,
+) -> Report:
+    """The use that matches.
+
+    Args:
+        group: what the rows are.
+        measure: what the picture counts, and the parts of a split table.
+        split: what the columns of a picture over time are divided by.
+        order: a column to sort by, "-" in front for falling; "" is by time, or the largest first.
+        least: groups of fewer people are hidden; 0 shows all.
+    """
+    totals = summarize(filters, by=(group,))
+    labels = label_keys(group, totals)
+    (total,) = summarize(filters)
+    hidden = _hidden(filters, group, least)
+    if _is_about_few(filters, least):
+        nothing = Picture(title=_("Too few people to show"), labels=[], series=[], is_cut=False)
+        return Report([], Summary(), (), (), None, None, is_withheld=True, picture=nothing)
+    keys, names = _series(filters, split, measure, least) if split and group in BY_TIME else ([], [])
+    cells = _cells(filters, group, split, measure) if keys else {}
+    rows = [
+        Row(
+            key=each.key[0],
+            label=labels[each.key[0]],
+            total=Summary(each.key) if each.key[0] in hidden else each,
+            parts=tuple(sum(cells.get((each.key[0], key), 0) for key in series) for series in keys),
+            is_hidden=each.key[0] in hidden,
+        )
+        for each in totals
+    ]
+    before, since = _before(filters)
+    return Report(
+        rows=_sorted(rows, group, order),
+        total=total,
+        part_totals=tuple(sum(row.parts[n] for row in rows) for n in range(len(keys))),
+        parts=tuple(names),
+        before=before,
+        since=since,
+        is_withheld=False,
+        picture=_picture(rows, filters, group, measure, names),
+    )
+
+
+# ---- inside ---------------------------------------------------------------------------------------------------------
+
+
+def _is_about_few(filters: UsageFilters, least: int) -> bool:
+    """Whether the filters name a group of people in which too few used anything. A named person is no group."""
+    names_a_group = filters.department_id or filters.course_id or filters.role
+    if not least or not names_a_group or filters.user_id:
+        return False
+    return 0 < count_people(filters) < least
+
+
+def _hidden(filters: UsageFilters, group: Group, least: int) -> set[Any]:
+    if not least or group not in OF_PEOPLE or filters.user_id:
+        return set()
+    people: dict[Any, set[int]] = defaultdict(set)
+    for row in summarize(filters, by=(group, "user")):
+        people[row.key[0]].add(row.key[1])
+    return groups_to_hide(people, least=least)
+
+
+def _series(filters: UsageFilters, split: Group, measure: Measure, least: int) -> tuple[list[list[Any]], list[str]]:
+    """The values of `split` that get a color, the largest first, and one color for all the rest."""
+    totals = summarize(filters, by=(split,))
+    names = label_keys(split, totals)
+    hidden = _hidden(filters, split, least)
+    ranked = [
+        row.key[0]
+        for row in sorted(totals, key=lambda row: -getattr(row, measure))
+        if getattr(row, measure) and row.key[0] not in hidden
+    ]
+    fits = len(ranked) + bool(hidden) <= MOST_SERIES
+    own = ranked if fits else ranked[: MOST_SERIES - 1]
+    rest = [*ranked[len(own) :], *hidden]
+    named = [[key] for key in own] + ([rest] if rest else [])
+    return named, [*(names[key] for key in own), *([_("others (%(number)s)") % {"number": len(rest)}] if rest else [])]
+
+
+def _cells(filters: UsageFilters, group: Group, split: Group | None, measure: Measure) -> dict[tuple[Any, Any], int]:
+    return {row.key: getattr(row, measure) for row in summarize(filters, by=(group, split))} if split else {}
+
+
+def _sorted(rows: list[Row], group: Group, order: str) -> list[Row]:
+    order = order or ("-key" if group in BY_TIME else "-prompts")
+    column, falls = order.removeprefix("-"), order.startswith("-")
+    if column == "key":
+        by_time = group in BY_TIME
+        return sorted(rows, key=lambda row: row.key if by_time else row.label.casefold(), reverse=falls)
+    # A hidden group stands last whichever way is sorted: its place would tell its number.
+    shown = sorted(
+        (row for row in rows if not row.is_hidden), key=lambda row: getattr(row.total, column), reverse=falls
+    )
+    return shown + [row for row in rows if row.is_hidden]
+
+
+def _before(filters: UsageFilters) -> tuple[Summary | None, date | None]:
+    if filters.first_day is None:
+        return None, None
+    last = filters.last_day or clock.local_day(clock.now())
+    length = last - filters.first_day + _DAY
+    if length <= timedelta(0):
+        return None, None
+    since = filters.first_day - length
+    (total,) = summarize(replace(filters, first_day=since, last_day=filters.first_day - _DAY))
+    return total, since
+
+
+def _picture(
+    rows: Sequence[Row], filters: UsageFilters, group: Group, measure: Measure, names: Sequence[str]
+) -> Picture:
+    by_key = {row.key: row for row in rows}
+    if group in BY_TIME:
+        keys = _buckets(filters, group, by_key)
+        labels = [date_format(key, "YEAR_MONTH_FORMAT" if group == "month" else "SHORT_DAY_FORMAT") for key in keys]
+    else:
+        ranked = sorted((row for row in rows if not row.is_hidden), key=lambda row: -getattr(row.total, measure))
+        keys = [row.key for row in ranked if getattr(row.total, measure)]
+        labels = [by_key[key].label for key in keys]
+    # Over time the latest matter, else the largest.
+    shown = keys[-MOST_COLUMNS:] if group in BY_TIME else keys[: 2 * MOST_SERIES]
+    labels = labels[-MOST_COLUMNS:] if group in BY_TIME else labels[: 2 * MOST_SERIES]
+    if names:
+        series = [
+            (name, [by_key[key].parts[n] if key in by_key else 0 for key in shown]) for n, name in enumerate(names)
+        ]
+    else:
+        own = [getattr(by_key[key].total, measure) if key in by_key else 0 for key in shown]
+        series = [(str(Measure(measure).label), own)]
+    return Picture(_finding(labels, series), labels, series, is_cut=len(shown) < len(keys))
+
+
+def _buckets(filters: UsageFilters, group: Group, known: Iterable[date]) -> list[date]:
+    """Every day, week or month from the first with use, or asked for, to the last; those without use too."""
+    known = sorted(known)
+    if not known:
+        return []
+    first, last = min(filters.first_day or known[0], known[0]), max(filters.last_day or known[-1], known[-1])
+    last = min(last, max(known[-1], clock.local_day(clock.now())))
+    days = (first + n * _DAY for n in range((last - first).days + 1))
+    match group:
+        case "week":
+            return list(dict.fromkeys(day - day.weekday() * _DAY for day in days))
+        case "month":
+            return list(dict.fromkeys(day.replace(day=1) for day in days))
+        case _:
+            return list(days)
+
+
+def _finding(labels: Sequence[str], series: Sequence[tuple[str, Sequence[int]]]) -> str:
+    """The picture's title: where the most is."""
+    totals = [sum(values) for values in zip(*(values for _name, values in series), strict=True)]
+    if not any(totals):
+        return _("Nothing to draw for these filters")
+    most = max(totals)
+    return _("Most: %(label)s, %(number)s") % {"label": labels[totals.index(most)], "number": f"{most:,}"}
