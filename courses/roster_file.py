@@ -1,4 +1,4 @@
-"""Reads a roster: email,role. Pure: looks at the text, not at the database."""
+"""Reads a roster: email,role and, if the course has classes, section. Pure: looks at the text, not at the database."""
 
 import csv
 from collections.abc import Iterable
@@ -7,19 +7,23 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from core.text import one_line
 from courses.errors import UnreadableRoster
 from courses.types import CourseRole
 
 COLUMNS = {"email", "role"}
+OPTIONAL = {"section"}
+LONGEST_SECTION = 16
 
 
 @dataclass(frozen=True, slots=True)
 class RosterLine:
-    """One line as it is meant: trimmed, the e-mail in lower case, the role known."""
+    """One line as it is meant: trimmed, the e-mail in lower case, the role known; no section: leave it as it is."""
 
     number: int
     email: str
     role: CourseRole
+    section: str | None = None
 
 
 def read_roster(text: Iterable[str]) -> tuple[list[RosterLine], list[tuple[int, str]]]:
@@ -30,8 +34,10 @@ def read_roster(text: Iterable[str]) -> tuple[list[RosterLine], list[tuple[int, 
     """
     reader = csv.DictReader(text, strict=True, skipinitialspace=True)
     names = [name.strip().lower() for name in reader.fieldnames or ()]
-    if set(names) != COLUMNS or len(names) != len(COLUMNS):
-        raise UnreadableRoster([(1, _("The first line must name the two columns: email,role."))])
+    if not COLUMNS <= set(names) <= COLUMNS | OPTIONAL or len(names) != len(set(names)):
+        raise UnreadableRoster(
+            [(1, _("The first line must name the columns email,role and may name section, separated by commas."))]
+        )
     lines: dict[str, RosterLine] = {}
     problems: list[tuple[int, str]] = []
     try:
@@ -52,10 +58,14 @@ def read_roster(text: Iterable[str]) -> tuple[list[RosterLine], list[tuple[int, 
 def _line(number: int, row: dict[str | Any, Any]) -> RosterLine:
     if None in row or None in row.values():
         raise ValueError(_("This line has more or fewer columns than the first."))
-    cells = {name.strip().lower(): cell.strip().lower() for name, cell in row.items()}
+    cells = {name.strip().lower(): cell.strip() for name, cell in row.items()}
+    section = cells.pop("section", None)
+    cells = {name: cell.lower() for name, cell in cells.items()}
     if cells["role"] not in CourseRole.values:
         raise ValueError(
             _("There is no role “%(role)s” in a course; write one of %(known)s.")
             % {"role": cells["role"], "known": ", ".join(CourseRole.values)}
         )
-    return RosterLine(number, cells["email"], CourseRole(cells["role"]))
+    if section is not None and (len(section) > LONGEST_SECTION or one_line(section) != section):
+        raise ValueError(_("A section has at most %(most)s characters on one line.") % {"most": LONGEST_SECTION})
+    return RosterLine(number, cells["email"], CourseRole(cells["role"]), section)

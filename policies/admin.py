@@ -1,20 +1,19 @@
 """Django admin for clauses, acceptances and access rules: another door to the same services."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.authentication import principal_of
+from audit.admin import ReadOnlyAdmin, RecordedAdmin
 from policies import services
 from policies.forms import VersionForm
 from policies.models import AccessRule, Acknowledgment, Clause, ClauseVersion
 
 
 @admin.register(Clause)
-class ClauseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ClauseAdmin(RecordedAdmin):
     """Subjects people must agree to; one without versions asks nothing."""
 
     list_display = ("slug", "position")
@@ -61,7 +60,7 @@ class ClauseVersionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Acknowledgment)
-class AcknowledgmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AcknowledgmentAdmin(ReadOnlyAdmin):
     """Who accepted what and when: evidence, to read only."""
 
     list_display = ("user", "version", "at", "language", "reason")
@@ -69,18 +68,9 @@ class AcknowledgmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("user", "version__clause")
     search_fields = ("user__email", "digest")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(AccessRule)
-class AccessRuleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AccessRuleAdmin(RecordedAdmin):
     """Who may use what. The most specific rule decides; without one the use is allowed."""
 
     list_display = ("role", "operation", "model", "is_allowed", "note")

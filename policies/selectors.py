@@ -1,6 +1,9 @@
 """Reads about clauses: which wording is current, who still has to accept it, who did."""
 
-from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Subquery
+from collections import Counter
+from collections.abc import Collection
+
+from django.db.models import Count, Exists, Max, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.types import Principal, Role
@@ -33,6 +36,29 @@ def list_outstanding(user_id: int) -> QuerySet[ClauseVersion]:
         ~Exists(settled), clause=OuterRef("clause"), published_at__isnull=False, asks_again=True
     )
     return list_current().filter(Exists(asking))
+
+
+def has_acknowledged(user_id: int) -> bool:
+    """Whether the person has accepted every current clause."""
+    return user_id in list_acknowledged([user_id])
+
+
+def list_acknowledged(user_ids: Collection[int]) -> set[int]:
+    """Those of these people for whom `list_outstanding` gives nothing. Two queries."""
+    asking = dict(
+        ClauseVersion.objects.filter(published_at__isnull=False, asks_again=True)
+        .order_by()
+        .values_list("clause")
+        .annotate(Max("number"))
+    )
+    accepted = (
+        Acknowledgment.objects.filter(user__in=user_ids, version__clause__in=asking)
+        .order_by()
+        .values_list("user", "version__clause")
+        .annotate(Max("version__number"))
+    )
+    settled = Counter(user_id for user_id, clause_id, number in accepted if number >= asking[clause_id])
+    return {user_id for user_id in user_ids if settled[user_id] == len(asking)}
 
 
 def list_acknowledgments(user_id: int) -> QuerySet[Acknowledgment]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -11,6 +12,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.types import Role
+from audit.services import differences, record
 from core import clock
 from core.errors import NotFound
 from core.types import Operation
@@ -100,6 +102,8 @@ def acknowledge(
             "at": clock.now(),
         },
     )
+    if recorded_by_id is not None:
+        record("clause.acknowledge_for", subject=f"person/{user_id}", name=str(version), reason=reason)
     return acknowledgment
 
 
@@ -125,6 +129,7 @@ def create_version(
     )
     version.full_clean()
     version.save()
+    _record("draft", version)
     return version
 
 
@@ -140,11 +145,13 @@ def update_draft(
         ValidationError: by field.
     """
     version = _lock_draft(version_id)
+    before = version.fingerprint()
     for name in WORDINGS:
         setattr(version, name, wordings[name])
     version.change_note, version.asks_again = change_note, asks_again
     version.full_clean()
     version.save()
+    _record("change_draft", version, differences({"fingerprint": before}, {"fingerprint": version.fingerprint()}))
     return version
 
 
@@ -156,7 +163,9 @@ def delete_draft(*, version_id: int) -> None:
         NotFound: there is no such version.
         AlreadyPublished: people may have read it.
     """
-    _lock_draft(version_id).delete()
+    version = _lock_draft(version_id)
+    _record("discard", version)
+    version.delete()
 
 
 @transaction.atomic
@@ -179,6 +188,7 @@ def publish_version(*, version_id: int, by_id: int | None) -> ClauseVersion:
     version.published_at = clock.now()
     version.published_by_id = by_id
     version.save()
+    _record("publish", version, differences({}, {"fingerprint": version.digest, "asks_again": version.asks_again}))
     return version
 
 
@@ -195,6 +205,10 @@ def install_clauses() -> None:
         if not clause.versions.exists():
             draft = create_version(clause_id=clause.id, wordings=_read_wordings(folder))
             publish_version(version_id=draft.id, by_id=None)
+
+
+def _record(act: str, version: ClauseVersion, changes: Mapping[str, Any] | None = None) -> None:
+    record(f"clause.{act}", subject=f"clause/{version.clause_id}", name=str(version), changes=changes)
 
 
 def _read_wordings(folder: Path) -> dict[str, str]:
