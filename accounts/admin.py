@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from accounts import services
 from accounts.models import ApiKey, Department, User
 from accounts.types import Role
+from audit.admin import ReadOnlyAdmin, RecordedAdmin
 
 admin.site.unregister(Group)  # the role is the only source of rights
 
@@ -93,7 +94,7 @@ class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Department)
-class DepartmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DepartmentAdmin(RecordedAdmin):
     """Faculties and offices."""
 
     list_display = ("code", "name")
@@ -101,7 +102,7 @@ class DepartmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiKeyAdmin(ReadOnlyAdmin):
     """Keys are looked at and revoked here; only their owner makes them."""
 
     list_display = ("name", "user", "prefix", "course_code", "created_at", "last_used_at", "expires_at", "revoked_at")
@@ -116,12 +117,3 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             services.revoke_api_key(user_id=key.user_id, key_id=key.pk)
         sentence = ngettext("%(count)s key is revoked.", "%(count)s keys are revoked.", len(queryset))
         messages.success(request, sentence % {"count": len(queryset)})
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        return False

@@ -1,10 +1,12 @@
 """Who is asking: turns a key or a session into a Principal, anew for every request.
 
-Nothing here is cached: a revoked key, a changed role and a suspension hold on the very next request (D18).
+Nothing here is cached: a revoked key, a changed role and a suspension hold on the very next request (D18). Who keeps a
+`KeyFacts` must know that it still is what the database says (gateway.snapshot).
 """
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, cast
@@ -27,6 +29,20 @@ _LAST_USE_GRAIN = timedelta(minutes=1)
 View = Callable[..., Any]
 
 
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A key that was not revoked, and its person, as read from the database."""
+
+    id: int
+    course_code: str
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    user_id: int
+    role: Role
+    department_id: int | None
+    is_active: bool
+
+
 def authenticate_api_key(raw: str | None) -> Principal:
     """The person behind a key, by one indexed read; malformed keys do the same work as unknown ones.
 
@@ -35,23 +51,61 @@ def authenticate_api_key(raw: str | None) -> Principal:
         AccountSuspended: the key is good and its person is suspended.
     """
     now = clock.now()
-    key = (
-        ApiKey.objects.select_related("user")
-        .filter(Q(expires_at=None) | Q(expires_at__gt=now), digest=digest_of(raw or ""), revoked_at=None)
-        .first()
-    )
-    if key is None:
-        raise InvalidApiKey
-    person = principal_of(key.user)
-    if key.last_used_at is None or key.last_used_at <= now - _LAST_USE_GRAIN:
-        ApiKey.objects.filter(id=key.id, last_used_at=key.last_used_at).update(last_used_at=now)
-    return Principal(
-        user_id=person.user_id,
-        role=person.role,
-        department_id=person.department_id,
-        key_id=key.id,
+    key = find_key(digest_of(raw or ""))
+    principal = principal_of_key(key, at=now)
+    if key is not None and is_use_due(key.last_used_at, at=now):
+        note_uses([key.id], at=now)
+    return principal
+
+
+def find_key(digest: str) -> KeyFacts | None:
+    """The key of this digest, if it was not revoked; it may have expired, and its person may be suspended."""
+    return find_keys([digest]).get(digest)
+
+
+def find_keys(digests: Collection[str]) -> dict[str, KeyFacts]:
+    """The same for many at once, by digest."""
+    rows = ApiKey.objects.select_related("user").filter(digest__in=digests, revoked_at=None)
+    return {key.digest: _facts_of(key, key.user) for key in rows}
+
+
+def _facts_of(key: ApiKey, person: User) -> KeyFacts:
+    return KeyFacts(
+        id=key.id,
         course_code=key.course_code,
+        expires_at=key.expires_at,
+        last_used_at=key.last_used_at,
+        user_id=person.id,
+        role=Role(person.role),
+        department_id=person.department_id,
+        is_active=person.is_active,
     )
+
+
+def principal_of_key(key: KeyFacts | None, *, at: datetime) -> Principal:
+    """The person behind a key at this instant.
+
+    Raises:
+        InvalidApiKey: there is no such key, or it has expired.
+        AccountSuspended: the key is good and its person is suspended.
+    """
+    if key is None or (key.expires_at is not None and key.expires_at <= at):
+        raise InvalidApiKey
+    if not key.is_active:
+        raise AccountSuspended
+    return Principal(key.user_id, key.role, key.department_id, key.id, key.course_code)
+
+
+def is_use_due(last_used_at: datetime | None, *, at: datetime) -> bool:
+    """Whether a key's use at this instant is worth writing down: once a minute is enough."""
+    return last_used_at is None or last_used_at <= at - _LAST_USE_GRAIN
+
+
+def note_uses(key_ids: Collection[int], *, at: datetime) -> None:
+    """Write down when these keys were last used. Many may come at once: who finds a newer instant leaves it."""
+    if key_ids:
+        older = Q(last_used_at=None) | Q(last_used_at__lt=at)
+        ApiKey.objects.filter(older, id__in=key_ids).update(last_used_at=at)
 
 
 def principal_of(user: User | AnonymousUser) -> Principal:

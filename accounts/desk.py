@@ -1,38 +1,81 @@
 """The administrators' pages of people: find somebody, change their place, keep them out, let them in."""
 
+from collections import Counter
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import selectors, services
 from accounts.authentication import role_required
-from accounts.forms import PeopleFilterForm, PersonForm, ReasonForm
+from accounts.errors import UnreadablePeople
+from accounts.forms import PeopleFileForm, PeopleFilterForm, PersonForm, ReasonForm
 from accounts.models import User
 from accounts.types import PersonChanges, Role
+from audit.lists import Column, Listing
 from core import clock
 from core.errors import InvalidRequest, Refusal
 
-PAGE = 50
+MOST_SHOWN = 200  # lines of a difference: beyond it nobody reads
+PEOPLE = Listing(
+    name="people",
+    columns=(
+        Column("name", gettext_lazy("Name"), lambda person: person.name, "name"),
+        Column("email", gettext_lazy("E-mail"), lambda person: person.email, "email"),
+        Column("role", gettext_lazy("Role"), lambda person: person.role, "role"),
+        Column("department", gettext_lazy("Department"), lambda person: person.department and person.department.code),
+        Column(
+            "state", gettext_lazy("State"), lambda person: "active" if person.is_active else "suspended", "is_active"
+        ),
+        Column(
+            "created", gettext_lazy("Created"), lambda person: localtime(person.created_at).isoformat(), "created_at"
+        ),
+    ),
+    row="accounts/_person_row.html",
+    order="name",
+)
 
 
 @never_cache
 @role_required(Role.ADMIN)
 @require_GET
-def people(request: HttpRequest) -> HttpResponse:
+def people(request: HttpRequest) -> HttpResponseBase:
     """Everyone, searched and filtered as the address says."""
     form = PeopleFilterForm(request.GET)
+    found = selectors.list_people(**form.cleaned_data) if form.is_valid() else None
+    return PEOPLE.answer(request, found, template="accounts/people.html", form=form)
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def people_import(request: HttpRequest) -> HttpResponse:
+    """Show what a file of people would change; with `confirm`, change it."""
+    form = PeopleFileForm(request.POST or None, request.FILES or None)
     if not form.is_valid():
-        return render(request, "accounts/people.html", {"form": form}, status=400)
-    page = Paginator(selectors.list_people(**form.cleaned_data), PAGE).get_page(request.GET.get("page"))
-    query = request.GET.copy()
-    query.pop("page", None)
-    return render(request, "accounts/people.html", {"form": form, "page": page, "query": query.urlencode()})
+        return render(request, "accounts/people_import.html", {"form": form}, status=400 if form.errors else 200)
+    confirmed = "confirm" in request.POST
+    context: dict[str, Any] = {"form": PeopleFileForm(initial={"text": form.lines})}
+    try:
+        people = services.import_people(text=form.lines.splitlines(keepends=True), dry_run=not confirmed)
+    except UnreadablePeople as error:
+        context |= {"problems": error.problems[:MOST_SHOWN], "unshown": len(error.problems) - MOST_SHOWN}
+        return render(request, "accounts/people_import.html", context, status=400)
+    counts = Counter(person.action for person in people)
+    if confirmed:
+        done = _("The file is imported: %(create)s people are new, %(update)s changed, %(same)s as they were.")
+        messages.success(request, done % {action: counts[action] for action in ("create", "update", "same")})
+        return redirect("manage_people")
+    changes = [person for person in people if person.action != "same"]
+    context |= {"is_preview": True, "changes": changes[:MOST_SHOWN], "unshown": len(changes) - MOST_SHOWN}
+    return render(request, "accounts/people_import.html", context | {"counts": dict(counts)})
 
 
 @never_cache

@@ -1,6 +1,7 @@
 """What people fill in about themselves, and administrators about people."""
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator
@@ -10,6 +11,7 @@ from accounts.models import User
 from accounts.selectors import list_departments
 from accounts.types import Role
 from core import clock
+from core.forms import LinesForm
 
 
 class NewKeyForm(forms.Form):
@@ -46,11 +48,27 @@ class PeopleFilterForm(forms.Form):
     department = forms.ModelChoiceField(
         list_departments(), label=_("Department"), required=False, empty_label=_("All"), to_field_name="code"
     )
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[("", _("All")), ("active", _("active")), ("suspended", _("suspended"))],
+    )
 
     def clean_department(self) -> str:
         """The department's code."""
         department = self.cleaned_data["department"]
         return department.code if department else ""
+
+
+class PeopleFileForm(LinesForm):
+    """A file of people."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].help_text = _(
+            "CSV in UTF-8 with the columns email,name,role,department and, if wanted, password. "
+            "Departments are named by their code."
+        )
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]

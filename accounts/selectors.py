@@ -1,5 +1,7 @@
 """Reads about people, departments and keys."""
 
+from collections.abc import Collection
+
 from allauth.usersessions.models import UserSession
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
@@ -34,8 +36,8 @@ def get_person_by_id(user_id: int) -> User:
     return person
 
 
-def list_people(search: str = "", role: str = "", department: str = "") -> QuerySet[User]:
-    """People whose name or e-mail contains `search`, of one role and one department (by code)."""
+def list_people(search: str = "", role: str = "", department: str = "", state: str = "") -> QuerySet[User]:
+    """People whose name or e-mail contains `search`, of one role, one department (by code), active or suspended."""
     people = User.objects.select_related("department")
     if wanted := one_line(search):
         people = people.filter(Q(name__icontains=wanted) | Q(email__icontains=wanted))
@@ -43,6 +45,8 @@ def list_people(search: str = "", role: str = "", department: str = "") -> Query
         people = people.filter(role=one_line(role))
     if department:
         people = people.filter(department__code=one_line(department))
+    if state:
+        people = people.filter(is_active=state == "active")
     return people
 
 
@@ -57,6 +61,11 @@ def list_visible_people(
 def count_active_people() -> int:
     """How many people may use the product now."""
     return User.objects.filter(is_active=True).count()
+
+
+def list_suspended(user_ids: Collection[int]) -> set[int]:
+    """Those among these people who are suspended."""
+    return set(User.objects.filter(pk__in=user_ids, is_active=False).values_list("pk", flat=True))
 
 
 def list_departments() -> QuerySet[Department]:

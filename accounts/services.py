@@ -1,8 +1,9 @@
 """Writes about people and their keys: the one door for pages, admin, API and commands."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Unpack
+from typing import Any, Unpack
 
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
@@ -15,13 +16,15 @@ from accounts.errors import LastAdministrator, TooManyKeys, UnreadablePeople
 from accounts.keys import digest_of, new_secret, prefix_of
 from accounts.models import ApiKey, Department, User
 from accounts.people_file import PersonLine, read_people
-from accounts.selectors import get_api_key
+from accounts.selectors import get_api_key, get_person_by_id
 from accounts.types import ImportedPerson, PersonChanges, Role
+from audit.services import differences, record
 from core import clock
 from core.errors import NotFound, Refusal
 from core.text import one_line
 
 MAX_ACTIVE_KEYS = 20
+_OWN_TASTE = {"language", "theme"}  # a person's own, and no act of an administrator
 
 
 @transaction.atomic
@@ -33,6 +36,12 @@ def create_person(
     Raises:
         ValidationError: by field: the e-mail is malformed or taken, the password too weak.
     """
+    person = _create_person(email, name, role, department_id, password)
+    _record("create", person, changes=differences({}, {"role": role, "department_id": department_id}))
+    return person
+
+
+def _create_person(email: str, name: str, role: Role, department_id: int | None, password: str | None) -> User:
     if password is not None:
         _check_password(password, User(email=email, name=name))
     return User.objects.create_user(email, password, name=one_line(name), role=role, department_id=department_id)
@@ -47,17 +56,29 @@ def update_person(*, user_id: int, **changes: Unpack[PersonChanges]) -> User:
         ValidationError: by field, when a value does not fit.
         LastAdministrator: nobody could administer afterwards.
     """
+    person, changed = _change_person(user_id, changes)
+    if changed.keys() - _OWN_TASTE:
+        act = "change"
+        if "is_active" in changed:
+            act = "restore" if person.is_active else "suspend"
+        _record(act, person, changes=changed, reason=person.suspension_reason)
+    return person
+
+
+def _change_person(user_id: int, changes: PersonChanges) -> tuple[User, dict[str, list[Any]]]:
+    """The person afterwards, and what is different by field."""
     if changes.get("role", Role.ADMIN) != Role.ADMIN or not changes.get("is_active", True):
         _check_administered_without(user_id)
     person = _lock_person(user_id)
+    before = {field: getattr(person, field) for field in changes}
     for field, value in changes.items():
         setattr(person, field, one_line(value) if isinstance(value, str) else value)
     person.email = person.email.lower()
     person.full_clean()
     person.save(update_fields=list(changes))
     if not person.is_active:
-        end_sessions(user_id=user_id)
-    return person
+        _end_sessions(user_id)
+    return person, differences(before, {field: getattr(person, field) for field in changes})
 
 
 def suspend_person(*, user_id: int, reason: str = "") -> User:
@@ -94,7 +115,8 @@ def set_password(*, user_id: int, password: str) -> None:
     _check_password(password, person)
     person.set_password(password)
     person.save(update_fields=["password"])
-    end_sessions(user_id=user_id)
+    _end_sessions(user_id)
+    _record("set_password", person)
 
 
 def import_people(*, text: Iterable[str], dry_run: bool = False) -> list[ImportedPerson]:
@@ -123,6 +145,8 @@ def import_people(*, text: Iterable[str], dry_run: bool = False) -> list[Importe
                 problems.append((line.number, str(refusal.message)))
         if problems:
             raise UnreadablePeople(sorted(problems))
+        counts = Counter(person.action for person in imported)
+        record("people.import", subject="people", changes=differences({}, counts))
         transaction.set_rollback(dry_run)
     return imported
 
@@ -136,7 +160,7 @@ def _import_person(line: PersonLine, departments: Mapping[str, int]) -> Imported
     name, department_id = one_line(line.name), departments.get(line.department)
     person = User.objects.select_related("department").filter(email=line.email).first()
     if person is None:
-        create_person(email=line.email, name=name, role=line.role, department_id=department_id, password=line.password)
+        _create_person(line.email, name, line.role, department_id, line.password)
         return ImportedPerson(line.number, line.email, "create", {})
     before = {
         "name": person.name,
@@ -146,13 +170,24 @@ def _import_person(line: PersonLine, departments: Mapping[str, int]) -> Imported
     after = {"name": name, "role": line.role.value, "department": line.department}
     changes = {field: (before[field], after[field]) for field in before if before[field] != after[field]}
     if changes:
-        update_person(user_id=person.id, name=name, role=line.role, department_id=department_id)
+        _change_person(person.id, {"name": name, "role": line.role, "department_id": department_id})
     return ImportedPerson(line.number, line.email, "update" if changes else "same", changes)
 
 
 @transaction.atomic
 def end_sessions(*, user_id: int) -> int:
-    """Sign a person out everywhere; the number of sessions ended."""
+    """Sign a person out everywhere; the number of sessions ended.
+
+    Raises:
+        NotFound: there is no such person.
+    """
+    person = get_person_by_id(user_id)
+    ended = _end_sessions(user_id)
+    _record("end_sessions", person, changes=differences({}, {"sessions": ended}))
+    return ended
+
+
+def _end_sessions(user_id: int) -> int:
     sessions = list(UserSession.objects.filter(user_id=user_id))
     for session in sessions:
         session.end()
@@ -173,7 +208,7 @@ def create_api_key(
         ValidationError: by field: no name, or an expiry that has passed.
         TooManyKeys: the person has MAX_ACTIVE_KEYS active keys.
     """
-    _lock_person(user_id)
+    person = _lock_person(user_id)
     now = clock.now()
     if expires_at is not None and expires_at <= now:
         raise ValidationError({"expires_at": _("This date has passed. Choose one to come, or none.")})
@@ -191,23 +226,39 @@ def create_api_key(
     )
     key.full_clean()
     key.save()
+    _record("create_key", person, changes=differences({}, {"key": key.prefix, "expires_at": expires_at}))
     return key, secret
 
 
+@transaction.atomic
 def revoke_api_key(*, user_id: int, key_id: int) -> ApiKey:
     """End one of the person's keys for good; again is harmless.
 
     Raises:
         NotFound: the person has no such key.
     """
-    ApiKey.objects.filter(id=key_id, user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
-    return get_api_key(user_id=user_id, key_id=key_id)
+    revoked = ApiKey.objects.filter(id=key_id, user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
+    key = get_api_key(user_id=user_id, key_id=key_id)
+    if revoked:
+        _record("revoke_key", key.user, changes=differences({}, {"key": key.prefix}))
+    return key
 
 
 @transaction.atomic
 def revoke_api_keys(*, user_id: int) -> int:
-    """End all of a person's keys for good; how many worked until now."""
-    return ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
+    """End all of a person's keys for good; how many worked until now.
+
+    Raises:
+        NotFound: there is no such person.
+    """
+    person = get_person_by_id(user_id)
+    revoked = ApiKey.objects.filter(user_id=user_id, revoked_at=None).update(revoked_at=clock.now())
+    _record("revoke_keys", person, changes=differences({}, {"keys": revoked}))
+    return revoked
+
+
+def _record(act: str, person: User, *, changes: Mapping[str, Any] | None = None, reason: str = "") -> None:
+    record(f"person.{act}", subject=f"person/{person.pk}", name=person.email, changes=changes, reason=reason)
 
 
 def _lock_person(user_id: int) -> User:

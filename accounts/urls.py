@@ -12,6 +12,7 @@ urlpatterns = [
     path("accounts/confirm-email/", views.not_offered),
     path("accounts/", include("allauth.urls")),
     path("manage/people/", desk.people, name="manage_people"),
+    path("manage/people/import/", desk.people_import, name="people_import"),
     path("manage/people/<int:user_id>/", desk.person, name="manage_person"),
     path("manage/people/<int:user_id>/suspend/", desk.suspend, name="person_suspend"),
     path("manage/people/<int:user_id>/restore/", desk.restore, name="person_restore"),
