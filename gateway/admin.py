@@ -4,20 +4,21 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from audit.admin import RecordedAdmin
 from gateway import services
-from gateway.forms import UpstreamForm
-from gateway.models import Model, Provider, Upstream
+from gateway.forms import ModelForm, UpstreamForm
+from gateway.models import Model, Provider, Route, Upstream
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProviderAdmin(RecordedAdmin):
     """Organizations that run models."""
 
     list_display = ("name", "slug", "kind", "is_enabled")
 
 
 @admin.register(Upstream)
-class UpstreamAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class UpstreamAdmin(RecordedAdmin):
     """Where their models are reached, and with which credential."""
 
     form = UpstreamForm
@@ -36,12 +37,20 @@ class UpstreamAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             services.set_credential(upstream_id=obj.pk, secret=form.cleaned_data["credential"])
 
 
+class RouteInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Where a model's calls go."""
+
+    model = Route
+    extra = 1
+
+
 @admin.register(Model)
-class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ModelAdmin(RecordedAdmin):
     """What people may name."""
 
-    list_display = ("name", "label", "operation", "upstream", "prompt_weight", "position", "is_enabled")
+    form = ModelForm
+    inlines = (RouteInline,)
+    list_display = ("name", "label", "operation", "prompt_weight", "retires_on", "position", "is_enabled")
     list_editable = ("position", "is_enabled")
-    list_filter = ("operation", "upstream", "is_enabled")
-    list_select_related = ("upstream__provider",)
+    list_filter = ("operation", "routes__upstream", "is_enabled")
     search_fields = ("name", "label")

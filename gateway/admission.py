@@ -1,50 +1,51 @@
-"""The order of the decisions about a call, and nothing else. Synchronous: one hop in front of the bytes, one behind.
+"""The order of the decisions about a call, and nothing else. Synchronous; one call alone, or many in one transaction.
 
 D10: authenticate, account state, clause, input, model and course rule, attempts, quota, dispatch. What these functions
 commit is what a crash leaves behind, so each of them may run again without harm.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from accounts.authentication import is_use_due, note_uses, principal_of_key
 from accounts.types import Principal, Role
 from core import clock, limiter
-from core.errors import InvalidRequest, RateLimited, Refusal
+from core.errors import DomainError, Refusal
 from core.types import Operation, Via
-from courses.models import Course
-from courses.selectors import find_course_of
+from courses.models import Course, Enrollment
+from courses.selectors import find_course_of, find_place
+from courses.services import check_rules, check_running
+from courses.types import Tag
 from gateway import idempotency
 from gateway.errors import ModelNotFound
-from gateway.selectors import find_target
-from gateway.types import Admission, Call, Ending
+from gateway.prices import actual_amounts, bound_amounts, bounded, count_turns
+from gateway.snapshot import NotRemembered, Snapshot
+from gateway.types import Admission, Answer, Asking, Call, Ending, ExtraFields, Refused
 from policies.errors import PolicyRefused
 from policies.services import check_acknowledged
-from quotas import services as quotas
-from quotas.selectors import count_open, list_expired
+from quotas.errors import QuotaExhausted, TooManyTurns
+from quotas.models import Reservation
+from quotas.resolution import Asked, pace_of
+from quotas.selectors import list_expired
+from quotas.services import Batch, Wish, open_batch
 from quotas.types import Unit
-from usage.services import record_usage
-from usage.types import Outcome
+from usage.services import record_many
+from usage.types import Outcome, Record, UsageSource
 
 logger = logging.getLogger(__name__)
 
+# What is held by an upper bound and settled at the provider's figure (D13).
+_BOUNDED = {Unit.TOKENS, Unit.MONEY}
 # What the person is not made to pay for.
 _GIVEN_BACK = (Outcome.UPSTREAM_FAILED, Outcome.LOST)
-
-
-def admit_unread(principal: Principal, read: Callable[[], Call]) -> Admission:
-    """The same as `admit` for a body nobody has looked into: who has a clause outstanding is told that first (D10).
-
-    Raises:
-        Refusal, InvalidRequest, ModelNotFound: the first check that fails; nothing is held.
-    """
-    check_acknowledged(user_id=principal.user_id)
-    return _admit(principal, read())
 
 
 def admit(principal: Principal, call: Call) -> Admission:
@@ -53,35 +54,222 @@ def admit(principal: Principal, call: Call) -> Admission:
     Raises:
         Refusal, InvalidRequest, ModelNotFound: the first check that fails; nothing is held, and a refusal is recorded.
     """
-    check_acknowledged(user_id=principal.user_id)
-    return _admit(principal, call)
+    case = Case(Asking(call.id, principal, lambda _extra_fields: call))
+    write([case], Snapshot())
+    if isinstance(case.outcome, Refused):
+        raise case.outcome.error
+    if not isinstance(case.outcome, Admission):
+        raise TypeError
+    return case.outcome
 
 
 def settle(admission: Admission) -> None:
     """The first content has arrived: the prompt is used (D2)."""
-    quotas.settle(call_id=admission.call.id)
+    write([Settling(admission)], Snapshot())
 
 
 def conclude(admission: Admission, ending: Ending) -> None:
     """End the call: the ledger by who broke it, the record by what happened. The second time does nothing."""
-    call = admission.call
+    write([Concluding(admission, ending)], Snapshot())
+
+
+def withdraw(admission: Admission) -> None:
+    """The person takes back a call that waited and was never sent: what it held is given back, the record says so."""
+    call_id = admission.call.id
     with transaction.atomic():
-        prompts = _end_reservation(admission, ending)
-        record_usage(
+        with open_batch(at=clock.now(), calls=[call_id]) as batch:
+            batch.release(call_id)
+        record_many([_record_of(admission, Ending(Outcome.CLIENT_LEFT, "withdrawn"), prompts=0)])
+
+
+@dataclass(slots=True, eq=False)
+class Settling:
+    """A call whose first content has arrived."""
+
+    admission: Admission
+
+
+@dataclass(slots=True, eq=False)
+class Concluding:
+    """A call that is over."""
+
+    admission: Admission
+    ending: Ending
+
+
+@dataclass(slots=True, eq=False)
+class Case:
+    """A request on its way through the decisions, in the context it came from: its language, its log lines.
+
+    Args:
+        asking: what came.
+        outcome: what became of it; to be believed once it is written.
+    """
+
+    asking: Asking
+    outcome: Admission | Answer | Refused | None = None
+    principal: Principal | None = None
+    wish: Wish | None = None
+    record: Record | None = None
+    used_key: int | None = None
+    is_claimed: bool = False
+    _context: Context = field(default_factory=copy_context)
+    _body: tuple[dict[str, Collection[str]], Call | DomainError] | None = None
+    _passed: Admission | None = None
+    _attempts: limiter.Attempts | None = None
+    _is_counted: bool = False
+
+    def read_ahead(self, snapshot: Snapshot) -> None:
+        """Parse the body before it is this call's turn, if whoever sent it is known. Decides nothing, asks nobody."""
+        who = self.asking.credential
+        if isinstance(who, Principal) or snapshot.knows_key(who):
+            try:
+                self._parse(snapshot.peek_extra_fields)
+            except NotRemembered:
+                return
+
+    def decide(self, snapshot: Snapshot) -> None:
+        """Take every decision but the quota's. A second time takes them anew, and counts nothing twice."""
+        self.outcome = self.wish = self.record = self.used_key = self._passed = None
+        try:
+            self._context.run(self._pass, snapshot)
+        except DomainError as error:
+            self.outcome = Refused(error)
+
+    def reserve(self, batch: Batch) -> None:
+        """The last decision: is there room?"""
+        if self.wish is None or self._passed is None:
+            return
+        try:
+            reserved = self._context.run(batch.reserve, self.wish)
+        except Refusal as refusal:
+            call, course_id = self._passed.call, self._passed.course_id
+            self.record = _record_of_refusal(self._passed.principal, call, course_id, refusal.code, batch.at)
+            self.outcome = Refused(refusal, (refusal.standing,) if isinstance(refusal, QuotaExhausted) else ())
+        else:
+            self.outcome = replace(self._passed, standings=reserved.standings, admitted_at=batch.at)
+
+    def _pass(self, snapshot: Snapshot) -> None:
+        at = clock.now()
+        person = self.principal = self._authenticate(snapshot, at)
+        if self.asking.claim and not self.is_claimed:
+            self.outcome = idempotency.take(person.user_id, self.asking.claim(), call_id=self.asking.id)
+            if self.outcome is not None:
+                return
+            self.is_claimed = True
+        if not snapshot.has_acknowledged(person.user_id):
+            check_acknowledged(user_id=person.user_id)
+        call = self._read(snapshot)
+        course: Course | None = None
+        try:
+            target = snapshot.find_target(person, call.model, call.operation)
+            target.check_able(call)
+            check_running(snapshot.list_exams_ahead(person.user_id), at=at)
+            if tag := _tag_of(person, call):
+                place = _find_place(person, tag)
+                course = place.course
+                call = call.instructed(check_rules(place=place, tag=tag, operation=call.operation, model=call.model))
+            self._plan(snapshot, Admission(person, call, target, course.id if course else None, 0, (), at), course)
+        except (Refusal, ModelNotFound) as refusal:
+            self.record = _record_of_refusal(person, call, course.id if course else None, refusal.code, at)
+            raise
+
+    def _plan(self, snapshot: Snapshot, passed: Admission, course: Course | None) -> None:
+        """The rules of pace, and how the call may be paid for."""
+        person, call, target, at = passed.principal, passed.call, passed.target, passed.admitted_at
+        rules = snapshot.choose_rules(person, at=at)
+        pace = pace_of(rules, operation=call.operation, model=call.model)
+        if not self._is_counted:
+            self._attempts = limiter.check_attempts(user_id=person.user_id, most=pace.attempts)
+            self._is_counted = True
+        if pace.turns is not None and count_turns(call.body) > pace.turns:
+            raise TooManyTurns(pace.turns)
+        prompts = target.weigh(call)
+        amounts: dict[Unit, int | None] = {Unit.PROMPTS: prompts}
+        pool = snapshot.find_pool(passed.course_id)
+        pooled = {pool.unit} if pool else set()
+        if _BOUNDED & pooled.union(rule.unit for rule in rules if rule.limit is not None):
+            # What is held counts on the longest answer, so the provider is told to keep to it.
+            target = bounded(target)
+        if _BOUNDED & pooled.union(rule.unit for rule in rules):
+            amounts = bound_amounts(call, target, prompts=prompts)
+        asked = Asked(call.operation, call.model, amounts, passed.course_id)
+        self.wish = Wish(
             call_id=call.id,
-            principal=admission.principal,
-            course_id=admission.course_id,
-            via=call.via,
+            principal=person,
+            ways=snapshot.list_ways(rules, asked, at=at),
             operation=call.operation,
             model=call.model,
-            provider=admission.target.provider,
-            outcome=ending.outcome,
-            code=ending.code,
-            prompts=prompts,
-            totals=ending.totals,
-            started_at=admission.admitted_at,
-            first_content_at=ending.first_content_at,
+            course_code=course.code if course else "",
+            via=call.via,
+            is_dispatched=True,
+            most_open=(settings.MAX_PARALLEL_CALLS or None) if pace.parallel is None else pace.parallel,
         )
+        self._passed = replace(passed, target=target, prompts=prompts, attempts=self._attempts)
+
+    def _authenticate(self, snapshot: Snapshot, at: datetime) -> Principal:
+        who = self.asking.credential
+        if isinstance(who, Principal):
+            return who
+        key = snapshot.find_key(who)
+        principal = principal_of_key(key, at=at)
+        if key is not None and is_use_due(snapshot.last_use_of(key), at=at):
+            self.used_key = key.id
+        return principal
+
+    def _read(self, snapshot: Snapshot) -> Call:
+        """The call, parsed with what the snapshot says now.
+
+        Raises:
+            InvalidRequest: it could not be read.
+        """
+        fields, found = self._body or self._parse(snapshot.list_extra_fields)
+        if any(snapshot.list_extra_fields(model) != allowed for model, allowed in fields.items()):
+            _fields, found = self._parse(snapshot.list_extra_fields)
+        if isinstance(found, DomainError):
+            raise found
+        return found
+
+    def _parse(self, extra_fields: ExtraFields) -> tuple[dict[str, Collection[str]], Call | DomainError]:
+        """Read the body, and remember which extra fields were taken for allowed."""
+        allowed: dict[str, Collection[str]] = {}
+
+        def look(model: str) -> Collection[str]:
+            allowed[model] = extra_fields(model)
+            return allowed[model]
+
+        found: Call | DomainError
+        try:
+            found = self.asking.read(look)
+        except DomainError as error:
+            found = error
+        self._body = allowed, found
+        return self._body
+
+
+def write(items: Sequence[Case | Settling | Concluding], snapshot: Snapshot) -> None:
+    """Decide about the cases and write everything in one transaction; the outcomes stand in the cases afterwards.
+
+    The decisions are taken before the transaction begins, and hold if the snapshot still does inside it; otherwise they
+    are taken again there. After an exception nothing of all this is written.
+    """
+    cases = [item for item in items if isinstance(item, Case)]
+    _decide(cases, snapshot)
+    with transaction.atomic():
+        if cases and not snapshot.is_true():
+            _decide(cases, snapshot)
+        at = clock.now()
+        records = _write_ledger(items, cases, at)
+        records += [case.record for case in cases if case.record is not None]
+        if records:
+            record_many(records)
+        used_keys = [case.used_key for case in cases if case.used_key is not None]
+        if used_keys:
+            note_uses(used_keys, at=at)
+            snapshot.note_uses(used_keys, at=at)
+        for case in cases:
+            if case.is_claimed and isinstance(case.outcome, Refused):
+                idempotency.forget(case.asking.id)
 
 
 def sweep() -> int:
@@ -93,104 +281,116 @@ def sweep() -> int:
     return ended
 
 
-def _admit(principal: Principal, call: Call) -> Admission:
-    course: Course | None = None
-    try:
-        target = find_target(principal, call.model, call.operation)
-        if call.operation == Operation.CHAT and call.count > 1 and not target.allows_many:
-            raise InvalidRequest(_("This model gives one choice per call. Leave out n, or set it to 1."), param="n")
-        course = _find_course(principal, call)
-        attempts = limiter.check_attempts(user_id=principal.user_id)
-        prompts = target.prompt_weight * call.count
-        with transaction.atomic():
-            reserved = quotas.reserve(
-                call_id=call.id,
-                principal=principal,
-                amounts={Unit.PROMPTS: prompts},
-                operation=call.operation,
-                model=call.model,
-                course_code=course.code if course else "",
-                via=call.via,
-            )
-            _check_parallel(principal)
-            quotas.dispatch(call_id=call.id)
-    except (Refusal, ModelNotFound) as refusal:
-        _record_refusal(principal, call, course, refusal.code)
-        raise
-    return Admission(
-        principal=principal,
-        call=call,
-        target=target,
-        course_id=course.id if course else None,
+def _decide(cases: Sequence[Case], snapshot: Snapshot) -> None:
+    if len(cases) > 1:
+        snapshot.prepare([case.asking.credential for case in cases])
+    for case in cases:
+        case.decide(snapshot)
+
+
+def _write_ledger(items: Sequence[Case | Settling | Concluding], cases: Sequence[Case], at: datetime) -> list[Record]:
+    """Move the calls that run and hold those that begin; the records of those that ended."""
+    wishes = [case.wish for case in cases if case.wish is not None]
+    moved = [item.admission.call.id for item in items if not isinstance(item, Case)]
+    if not wishes and not moved:
+        return []
+    endings = [item for item in items if isinstance(item, Concluding)]
+    failed = [item.admission.call.id for item in endings if item.ending.outcome in _GIVEN_BACK]
+    records = []
+    with open_batch(at=at, wishes=wishes, calls=moved, reversing=failed) as batch:
+        # What ends goes first, so that the room it leaves is there for what begins.
+        for item in items:
+            if isinstance(item, Settling):
+                batch.settle(item.admission.call.id)
+            elif isinstance(item, Concluding):
+                records.append(_end_reservation(batch, item.admission, item.ending))
+        for case in cases:
+            case.reserve(batch)
+    return records
+
+
+def _tag_of(principal: Principal, call: Call) -> Tag | None:
+    """What the call is for: what it says, or the course its key belongs to."""
+    tag = Tag.read(call.course_code) or Tag.read(principal.course_code)
+    if tag and principal.course_code and tag.course != principal.course_code:
+        raise PolicyRefused(
+            _("This key belongs to the course %(code)s.") % {"code": principal.course_code}, param="X-Course"
+        )
+    return tag
+
+
+def _find_place(principal: Principal, tag: Tag) -> Enrollment:
+    """The person's place in the course a call is tagged with."""
+    place = find_place(user_id=principal.user_id, code=tag.course)
+    if place is None:
+        raise PolicyRefused(_("You are not in the course %(code)s. Nothing was charged.") % {"code": tag.course})
+    return place
+
+
+def _end_reservation(batch: Batch, admission: Admission, ending: Ending) -> Record:
+    """Move the reservation to its end; the record says what the call cost."""
+    call_id, prompts = admission.call.id, admission.prompts
+    if ending.outcome in _GIVEN_BACK:
+        given_back = batch.release(call_id) or batch.reverse(call_id)
+        return _record_of(admission, ending, prompts=0 if given_back else prompts)
+    if admission.call.operation == Operation.IMAGE and ending.outcome == Outcome.SERVED:
+        # Two of three images delivered cost two (C39).
+        prompts = min(prompts, prompts // admission.call.count * ending.totals.images)
+    amounts = {
+        Unit.PROMPTS: prompts,
+        **actual_amounts(ending.target or admission.target, admission.call.operation, ending.totals),
+    }
+    batch.settle(call_id, amounts)
+    batch.close(call_id, amounts, is_estimated=ending.totals.source == UsageSource.ESTIMATED)
+    return _record_of(admission, ending, prompts=prompts, cost=amounts.get(Unit.MONEY, 0))
+
+
+def _record_of(admission: Admission, ending: Ending, *, prompts: int, cost: int = 0) -> Record:
+    call = admission.call
+    return Record(
+        call_id=call.id,
+        principal=admission.principal,
+        course_id=admission.course_id,
+        via=call.via,
+        operation=call.operation,
+        model=call.model,
+        provider=(ending.target or admission.target).provider,
+        outcome=ending.outcome,
+        code=ending.code,
         prompts=prompts,
-        standings=reserved.standings,
-        admitted_at=clock.now(),
-        attempts=attempts,
+        totals=ending.totals,
+        cost_micro=cost,
+        started_at=admission.admitted_at,
+        first_content_at=ending.first_content_at,
     )
 
 
-def _find_course(principal: Principal, call: Call) -> Course | None:
-    """The course a call is tagged with: the key's own, or one the person is in."""
-    code = principal.course_code or call.course_code
-    if not code:
-        return None
-    if call.course_code not in ("", code):
-        raise PolicyRefused(_("This key belongs to the course %(code)s.") % {"code": code}, param="X-Course")
-    course = find_course_of(user_id=principal.user_id, code=code)
-    if course is None:
-        raise PolicyRefused(_("You are not in the course %(code)s. Nothing was charged.") % {"code": code})
-    return course
-
-
-def _check_parallel(principal: Principal) -> None:
-    """At most MAX_PARALLEL_CALLS at once (AB4); exact, because the reservation just made counts and holds its lock."""
-    most = settings.MAX_PARALLEL_CALLS
-    if most and count_open(principal.user_id) > most:
-        raise RateLimited(
-            _("You have %(count)d calls running. Wait until one has ended. Nothing was charged.") % {"count": most},
-            retry_after=2,
-        )
-
-
-def _end_reservation(admission: Admission, ending: Ending) -> int:
-    """Move the reservation to its end; how many prompts the call cost."""
-    call_id, prompts = admission.call.id, admission.prompts
-    if ending.outcome in _GIVEN_BACK:
-        given_back = quotas.release(call_id=call_id) or quotas.reverse(call_id=call_id)
-        return 0 if given_back else prompts
-    if admission.call.operation == Operation.IMAGE and ending.outcome == Outcome.SERVED:
-        # Two of three images delivered cost two (C39).
-        prompts = min(prompts, admission.target.prompt_weight * ending.totals.images)
-    quotas.settle(call_id=call_id, amounts={Unit.PROMPTS: prompts})
-    quotas.close(call_id=call_id)
-    return prompts
-
-
-def _record_refusal(principal: Principal, call: Call, course: Course | None, code: str) -> None:
-    record_usage(
+def _record_of_refusal(principal: Principal, call: Call, course_id: int | None, code: str, at: datetime) -> Record:
+    return Record(
         call_id=call.id,
         principal=principal,
-        course_id=course.id if course else None,
+        course_id=course_id,
         via=call.via,
         operation=call.operation,
         model=call.model,
         provider="",
         outcome=Outcome.REFUSED,
         code=code,
-        started_at=clock.now(),
+        started_at=at,
     )
 
 
 @transaction.atomic
 def _sweep_one(call_id: UUID) -> bool:
     """End one call and record it in the same transaction; False when another sweeper did, or it is alive again."""
-    reservation = quotas.expire(call_id=call_id)
-    if reservation is None:
+    with open_batch(at=clock.now(), calls=[call_id]) as batch:
+        is_ended, used = batch.expire(call_id), batch.used(call_id, Unit.PROMPTS)
+    if not is_ended:
         return False
+    reservation = Reservation.objects.select_related("user").get(pk=call_id)
     person = reservation.user
     course = find_course_of(user_id=person.id, code=reservation.course_code) if reservation.course_code else None
-    used = reservation.entries.filter(allowance__unit=Unit.PROMPTS).aggregate(prompts=Sum("delta_used"))["prompts"]
-    record_usage(
+    record = Record(
         call_id=call_id,
         principal=Principal(person.id, Role(person.role), person.department_id, reservation.key_id),
         course_id=course.id if course else None,
@@ -199,8 +399,9 @@ def _sweep_one(call_id: UUID) -> bool:
         model=reservation.model,
         provider="",
         outcome=Outcome.LOST,
-        prompts=used or 0,
+        prompts=used,
         started_at=reservation.created_at,
         first_content_at=reservation.settled_at,
     )
+    record_many([record])
     return True

@@ -4,12 +4,16 @@ Key → body → admission → relay → bytes. No cookies are read here, so the
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -19,18 +23,22 @@ from accounts.errors import InvalidApiKey
 from accounts.types import Principal
 from core.errors import DomainError, NotFound, Unavailable
 from core.threads import hop
-from gateway import admission, idempotency
+from gateway import idempotency, telemetry
 from gateway.errors import MethodNotAllowed, ModelNotFound, Restarting, ServerFault
-from gateway.idempotency import Answer
+from gateway.patience import Patience
 from gateway.relay import open_reply
-from gateway.selectors import find_model_for, list_extra_fields, list_models_for
-from gateway.types import Admission, Call
-from gateway.wire import chat_completions, images, models, sse
+from gateway.selectors import find_model_for, list_models_for
+from gateway.types import Admission, Answer, Asking, Call, Chunk, Claim, Dialect, ExtraFields, Refused
+from gateway.wire import chat_completions, embeddings, image_edits, images, models, moderations, responses, sse
 from gateway.wire.exchange import STREAM_TYPE, ClientGone, Exchange, Receive, Send
-from gateway.wire.fields import ExtraFields
+from gateway.writer import admit_soon
 from quotas.selectors import list_standings
 
+_LARGE = 512 * 1024  # bytes of a body that takes more than a few milliseconds to read, mostly pictures
+
 logger = logging.getLogger(__name__)
+
+_database = Patience()
 
 
 class Parse(Protocol):
@@ -42,26 +50,32 @@ class Parse(Protocol):
 async def application(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """One request. Whatever happens is answered in OpenAI's envelope, or the client is gone."""
     exchange = Exchange(scope, receive, send)
-    with override(exchange.language):
+    if exchange.language == settings.LANGUAGE_CODE:  # that of most programs, and what a new task begins with
         await _answer(exchange)
+    else:
+        with override(exchange.language):
+            await _answer(exchange)
 
 
 async def _answer(exchange: Exchange) -> None:
     try:
         await _route(exchange)
     except DomainError as error:
+        telemetry.note_error(error.code)
         await exchange.fail(error)
     except ClientGone:
         pass
     except (DatabaseError, InterfaceError):
         # Fail closed: nothing was admitted without a durable row, and nobody is told that a key is wrong (C14).
         logger.exception("The database failed request %s.", exchange.id)
+        telemetry.note_error(Unavailable.code)
         await exchange.fail(Unavailable())
     except asyncio.CancelledError:
         await exchange.fail(Restarting())  # the server's own shutdown: a client that leaves cancels nothing
         raise
     except Exception:
         logger.exception("Request %s met a bug.", exchange.id)
+        telemetry.note_error(ServerFault.code)
         await exchange.fail(ServerFault())
 
 
@@ -82,7 +96,7 @@ async def _list_models(exchange: Exchange) -> None:
     def front() -> dict[str, Any]:
         return models.render_models(list_models_for(_authenticate(exchange)))
 
-    await exchange.answer_json(await hop(front))
+    await exchange.answer_json(await _database.wait_for(hop(front)))
 
 
 async def _show_model(exchange: Exchange) -> None:
@@ -92,20 +106,21 @@ async def _show_model(exchange: Exchange) -> None:
             raise ModelNotFound(param="model")
         return models.render_model(model)
 
-    await exchange.answer_json(await hop(front))
+    await exchange.answer_json(await _database.wait_for(hop(front)))
 
 
-async def _complete_chat(exchange: Exchange) -> None:
-    await _relay(exchange, chat_completions.parse)
-
-
-async def _make_images(exchange: Exchange) -> None:
-    await _relay(exchange, images.parse)
+async def _edit_images(exchange: Exchange) -> None:
+    await _relay(exchange, partial(image_edits.parse, kind=exchange.header("content-type")))
 
 
 async def _relay(exchange: Exchange, parse: Parse) -> None:
-    """The walk: admit in one hop, relay, and the last byte only after the conclusion is written."""
-    admitted = await hop(_admit, exchange, await exchange.read_body(), parse)
+    """The walk: admit, relay, and the last byte only after the conclusion is written."""
+    asking = _make_asking(exchange, await exchange.read_body(), parse)
+    with telemetry.admitting.time():
+        admitted = await admit_soon(asking)
+    if isinstance(admitted, Refused):
+        exchange.standings = admitted.standings
+        raise admitted.error
     if isinstance(admitted, Answer):
         await exchange.answer(admitted.body, headers={"content-type": admitted.kind, "idempotent-replayed": "true"})
         return
@@ -113,8 +128,9 @@ async def _relay(exchange: Exchange, parse: Parse) -> None:
     async with _remembered(exchange) as keep:
         if admitted.call.stream:
             kept = await _relay_stream(exchange, admitted)
-            await keep(STREAM_TYPE, kept + sse.DONE)
-            await exchange.finish(sse.DONE)
+            last = b"" if admitted.call.dialect == Dialect.RESPONSES else sse.DONE
+            await keep(STREAM_TYPE, kept + last)
+            await exchange.finish(last)
         else:
             body = await _relay_whole(exchange, admitted)
             await keep("application/json", body)
@@ -124,14 +140,16 @@ async def _relay(exchange: Exchange, parse: Parse) -> None:
 async def _relay_stream(exchange: Exchange, admitted: Admission) -> bytes:
     """Hand on the events as they come; all of them together, if someone may ask for them again."""
     reply, events = open_reply(admitted), []
-    async with exchange.attended(reply.stop), exchange.pinged(), reply:
-        async for chunk in reply:
-            if not chunk.data:
-                continue
-            event = sse.event(chunk.data)
-            if _is_remembered(exchange):
-                events.append(event)
-            await exchange.write(event)
+
+    def hand_on(chunks: list[Chunk]) -> asyncio.Future[None] | None:
+        piece = b"".join([sse.event(chunk.data, name=chunk.event) for chunk in chunks if chunk.data])
+        if _is_remembered(exchange):
+            events.append(piece)
+        return exchange.write_soon(piece) if piece else None
+
+    with exchange.attended(reply.stop), exchange.pinged():
+        async with reply:
+            await reply.pour(hand_on)
     if not reply.is_complete:
         raise ClientGone
     return b"".join(events)
@@ -140,10 +158,11 @@ async def _relay_stream(exchange: Exchange, admitted: Admission) -> bytes:
 async def _relay_whole(exchange: Exchange, admitted: Admission) -> bytes:
     """The body of a plain answer."""
     reply = open_reply(admitted)
-    async with exchange.attended(reply.stop), reply:
-        if reply.first is None:
-            raise ClientGone
-        return reply.first.data
+    with exchange.attended(reply.stop):
+        async with reply:
+            if reply.first is None:
+                raise ClientGone
+            return reply.first.data
 
 
 def _authenticate(exchange: Exchange) -> Principal:
@@ -152,24 +171,20 @@ def _authenticate(exchange: Exchange) -> Principal:
     return principal
 
 
-def _admit(exchange: Exchange, raw: bytes, parse: Parse) -> Admission | Answer:
-    """The front half in one thread: authenticate, then everything in the order of D10."""
+def _make_asking(exchange: Exchange, raw: bytes, parse: Parse) -> Asking:
+    """What came, for whoever looks into it: a header nobody can read is a refusal like one in the body."""
 
-    def read() -> Call:
-        course_code = exchange.name_in("x-course", longest=32)
-        return parse(raw, call_id=exchange.id, course_code=course_code, extra_fields=list_extra_fields)
+    def read(extra_fields: ExtraFields) -> Call:
+        course_code = exchange.name_in("x-course", longest=57)
+        call = parse(raw, call_id=exchange.id, course_code=course_code, extra_fields=extra_fields)
+        return replace(call, is_large=True) if len(raw) > _LARGE else call
 
-    principal = authenticate_api_key(exchange.key)
-    try:
+    def claim() -> Claim:
         key = exchange.name_in("idempotency-key", longest=255)
-        if key and (answer := idempotency.claim(principal.user_id, exchange.path, key, raw, call_id=exchange.id)):
-            return answer
-        return admission.admit_unread(principal, read)
-    except DomainError:
-        if _is_remembered(exchange):
-            idempotency.forget(exchange.id)
-        exchange.standings = tuple(list_standings(principal))
-        raise
+        return Claim(exchange.path, key, hashlib.sha256(raw).hexdigest())
+
+    is_large = len(raw) > _LARGE
+    return Asking(exchange.id, exchange.key or "", read, claim if _is_remembered(exchange) else None, is_large)
 
 
 def _is_remembered(exchange: Exchange) -> bool:
@@ -194,6 +209,10 @@ async def _remembered(exchange: Exchange) -> AsyncIterator[Callable[[str, bytes]
 _ENDPOINTS: dict[str, tuple[str, Callable[[Exchange], Awaitable[None]]]] = {
     "/v1/models": ("GET", _list_models),
     "/v1/models/{id}": ("GET", _show_model),
-    "/v1/chat/completions": ("POST", _complete_chat),
-    "/v1/images/generations": ("POST", _make_images),
+    "/v1/chat/completions": ("POST", partial(_relay, parse=chat_completions.parse)),
+    "/v1/responses": ("POST", partial(_relay, parse=responses.parse)),
+    "/v1/images/generations": ("POST", partial(_relay, parse=images.parse)),
+    "/v1/images/edits": ("POST", _edit_images),
+    "/v1/embeddings": ("POST", partial(_relay, parse=embeddings.parse)),
+    "/v1/moderations": ("POST", partial(_relay, parse=moderations.parse)),
 }

@@ -1,6 +1,8 @@
 """The secrets of providers: encrypted in the database with a key that lives outside it."""
 
 import base64
+from functools import lru_cache
+from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -18,7 +20,7 @@ def decrypt(token: str) -> str:
     """The secret inside `token`; "" stays "".
 
     Raises:
-        ImproperlyConfigured: neither the present nor the former key opens it.
+        ImproperlyConfigured: none of the keys opens it.
     """
     try:
         return _keys().decrypt(token.encode()).decode() if token else ""
@@ -30,7 +32,20 @@ def decrypt(token: str) -> str:
 
 
 def _keys() -> MultiFernet:
-    secrets = [settings.CREDENTIAL_KEY, settings.CREDENTIAL_KEY_OLD]
+    """The present key encrypts, and every one that is known opens."""
+    file = settings.CREDENTIAL_KEY_FILE
+    present = _read_lines(file, Path(file).stat().st_mtime_ns) if file else (settings.CREDENTIAL_KEY,)
+    return _make_keys((*present, settings.CREDENTIAL_KEY_OLD))
+
+
+@lru_cache(maxsize=2)
+def _read_lines(file: str, _changed: int) -> tuple[str, ...]:
+    """The keys of a file, one on a line, the present one first; read again when it has changed, without a restart."""
+    return tuple(Path(file).read_text().split())
+
+
+@lru_cache(maxsize=8)
+def _make_keys(secrets: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(_derive(secret)) for secret in secrets if secret])
 
 

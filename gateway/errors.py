@@ -97,7 +97,8 @@ class UpstreamBusy(UpstreamError):
 
     def __init__(self, *, retry_after: int = 10) -> None:
         """`retry_after` is in seconds."""
-        super().__init__(headers={"retry-after": str(max(1, retry_after))})
+        self.retry_after = max(1, retry_after)
+        super().__init__(headers={"retry-after": str(self.retry_after)})
 
 
 class ContentFiltered(UpstreamError):

@@ -1,11 +1,13 @@
-"""The shape of an upstream's form: its credential goes in and never comes out."""
+"""The shapes of the catalog's forms. A credential goes in and never comes out."""
 
 from typing import ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from gateway.models import Upstream
+from accounts.types import Role
+from gateway.models import Model, Upstream
+from gateway.types import Capability
 
 
 class UpstreamForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -26,4 +28,37 @@ class UpstreamForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Upstream
-        fields: ClassVar = ["provider", "name", "base_url", "api_version", "credential", "extra_fields", "is_enabled"]
+        fields: ClassVar = [
+            "provider",
+            "name",
+            "base_url",
+            "api_version",
+            "credential",
+            "extra_fields",
+            "most_parallel",
+            "speaks_responses",
+            "is_enabled",
+        ]
+
+
+class ModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A model of the catalog; its lists are boxes to tick."""
+
+    audience = forms.MultipleChoiceField(
+        label=_("for whom"),
+        choices=Role.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Roles that see it. None: everyone."),
+    )
+    capabilities = forms.MultipleChoiceField(
+        label=_("abilities"),
+        choices=Capability.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("What it can do. None: not known, and everything is passed on."),
+    )
+
+    class Meta:
+        model = Model
+        exclude: ClassVar = ["created_at"]  # every column there is

@@ -4,8 +4,6 @@ Only an answer that was served is kept: who was refused, or failed by the provid
 same key may try again.
 """
 
-import hashlib
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +12,7 @@ from django.db import transaction
 from core import clock
 from gateway.errors import IdempotencyInFlight, IdempotencyMismatch
 from gateway.models import IdempotencyKey
+from gateway.types import Answer, Claim
 from quotas.selectors import find_reservation
 from quotas.services import LEASE
 from quotas.types import OPEN_STATES
@@ -21,36 +20,27 @@ from quotas.types import OPEN_STATES
 KEPT = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the first request under a key was answered with."""
-
-    kind: str
-    body: bytes
-
-
 @transaction.atomic
-def claim(user_id: int, route: str, key: str, raw: bytes, *, call_id: UUID) -> Answer | None:
+def take(user_id: int, claim: Claim, *, call_id: UUID) -> Answer | None:
     """Take the key for this call; or the first call's answer, if there is one.
 
     Raises:
         IdempotencyMismatch: the key came with another body.
         IdempotencyInFlight: the first call is still running.
     """
-    fingerprint = hashlib.sha256(raw).hexdigest()
-    row, is_new = IdempotencyKey.objects.select_for_update().get_or_create(
-        user_id=user_id, route=route, key=key, defaults={"fingerprint": fingerprint, "call_id": call_id}
-    )
+    taken = {"fingerprint": claim.fingerprint, "call_id": call_id}
+    rows = IdempotencyKey.objects.select_for_update()
+    row, is_new = rows.get_or_create(user_id=user_id, route=claim.route, key=claim.key, defaults=taken)
     if is_new:
         return None
     if not _is_over(row):
-        if row.fingerprint != fingerprint:
+        if row.fingerprint != claim.fingerprint:
             raise IdempotencyMismatch
         if row.status is None:
             raise IdempotencyInFlight
         return Answer(row.headers["content-type"], bytes(row.body))
     row.delete()
-    IdempotencyKey.objects.create(user_id=user_id, route=route, key=key, fingerprint=fingerprint, call_id=call_id)
+    IdempotencyKey.objects.create(user_id=user_id, route=claim.route, key=claim.key, **taken)
     return None
 
 

@@ -1,15 +1,30 @@
 """The catalog: which models people may name, and where their calls go. And the memory of idempotency keys."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.types import Role
 from core import clock
 from core.types import Operation
-from gateway.types import ProviderKind
+from gateway.columns import MOST_MONEY, MOST_WEIGHT, ListOf, check_weights
+from gateway.types import Capability, DataClass, ProviderKind
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+
+def _price(label: "StrPromise") -> "models.PositiveBigIntegerField[Any, Any]":
+    return models.PositiveBigIntegerField(
+        label,
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_MONEY)],
+        help_text=_("In millionths of the currency. Empty: not known."),
+    )
 
 
 class Provider(models.Model):
@@ -48,6 +63,18 @@ class Upstream(models.Model):
         editable=False,
         help_text=_("Address and credential are read from OPENAI_BASE_URL and OPENAI_API_KEY."),
     )
+    most_parallel = models.PositiveSmallIntegerField(
+        _("calls at once"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Of each web process. Empty: any number."),
+    )
+    speaks_responses = models.BooleanField(
+        _("has /responses"),
+        default=False,
+        help_text=_("Calls to /v1/responses are passed on as they are. Otherwise they are translated to chat."),
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
 
     class Meta:
@@ -61,19 +88,58 @@ class Upstream(models.Model):
 
 
 class Model(models.Model):
-    """A catalog entry people may name; maps to an upstream's own name for it."""
+    """A catalog entry people may name; its routes say where calls to it go.
+
+    Prices are integers: micro-units of the installation's currency, per million tokens or per image. Empty means that
+    nobody said, which is not the same as free.
+    """
 
     name = models.CharField(_("name in the API"), max_length=120, unique=True)
     label = models.CharField(_("label"), max_length=80)
     description = models.CharField(_("description"), max_length=240, blank=True)
     operation = models.CharField(_("tool"), max_length=16, choices=Operation, default=Operation.CHAT)
-    upstream = models.ForeignKey(Upstream, models.PROTECT, related_name="models", verbose_name=_("upstream"))
-    upstream_name = models.CharField(_("name at the upstream"), max_length=120)
+    audience = models.JSONField(
+        _("for whom"),
+        default=list,
+        blank=True,
+        validators=[ListOf(Role)],
+        help_text=_("Roles that see it. None: everyone."),
+    )
+    capabilities = models.JSONField(
+        _("abilities"),
+        default=list,
+        blank=True,
+        validators=[ListOf(Capability)],
+        help_text=_("What it can do. None: not known, and everything is passed on."),
+    )
+    data_class = models.CharField(_("data"), max_length=16, choices=DataClass, default=DataClass.PUBLIC)
+    context_tokens = models.PositiveIntegerField(_("context in tokens"), null=True, blank=True)
+    max_output_tokens = models.PositiveIntegerField(_("most output tokens"), null=True, blank=True)
     prompt_weight = models.PositiveSmallIntegerField(
-        _("weight in prompts"), default=1, validators=[MinValueValidator(1), MaxValueValidator(16)]
+        _("weight in prompts"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST_WEIGHT)]
+    )
+    image_weights = models.JSONField(
+        _("weights of images"),
+        default=dict,
+        blank=True,
+        validators=[check_weights],
+        help_text=_('Prompts per image by size, quality or both, such as {"1024x1536 high": 4}.'),
     )
     allows_many = models.BooleanField(_("allows several choices (n > 1)"), default=False)
-    max_output_tokens = models.PositiveIntegerField(_("most output tokens"), null=True, blank=True)
+    input_price = _price(_("price of a million input tokens"))
+    cached_input_price = _price(_("price of a million cached input tokens"))
+    output_price = _price(_("price of a million output tokens"))
+    image_price = _price(_("price of an image"))
+    fallback = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("stand-in"),
+        help_text=_("Answers when this one is retired, or when none of its upstreams can."),
+    )
+    retires_on = models.DateField(_("retired from"), null=True, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     position = models.PositiveSmallIntegerField(
         _("position"), default=0, help_text=_("The first of a tool is its default.")
@@ -87,6 +153,48 @@ class Model(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def routes_in_use(self) -> "list[Route]":
+        """The routes that calls may take, in order."""
+        return [route for route in self.routes.all() if route.is_in_use]
+
+    def may(self, capability: Capability) -> bool:
+        """Whether the model is known to do this, or nothing is known of it."""
+        return not self.capabilities or capability in self.capabilities
+
+    def is_for(self, role: Role) -> bool:
+        """Whether people of the role see it."""
+        return not self.audience or role in self.audience
+
+
+class Route(models.Model):
+    """One upstream that answers for a model: the lower position is asked first, among equals the weight decides."""
+
+    model = models.ForeignKey(Model, models.CASCADE, related_name="routes", verbose_name=_("AI model"))
+    upstream = models.ForeignKey(Upstream, models.PROTECT, related_name="routes", verbose_name=_("upstream"))
+    upstream_name = models.CharField(_("name at the upstream"), max_length=120)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    weight = models.PositiveSmallIntegerField(
+        _("weight"), default=1, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        ordering = ("position", "id")
+        verbose_name = _("route")
+        verbose_name_plural = _("routes")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["model", "upstream", "upstream_name"], name="route_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upstream}: {self.upstream_name}"
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it, its upstream and its provider are all enabled."""
+        return self.is_enabled and self.upstream.is_enabled and self.upstream.provider.is_enabled
 
 
 class IdempotencyKey(models.Model):

@@ -5,34 +5,52 @@ Runs on the event loop; whatever touches the database is a hop, and no connectio
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from accounts.errors import AccountSuspended
+from accounts.selectors import list_suspended
 from core import clock
+from core.errors import DomainError
 from core.threads import hop, hop_ahead
 from core.types import Operation
 from gateway import admission as decisions
+from gateway import telemetry
 from gateway.errors import Restarting, UpstreamError, UpstreamTimeout
-from gateway.types import Admission, Chunk, Ending
+from gateway.pouring import HandOn, Pouring
+from gateway.routing import Board, second_of
+from gateway.types import Admission, Chunk, Ending, Target
 from gateway.upstreams import close_adapters, get_adapter, load_adapters
+from gateway.upstreams.base import Chunks, Pourable
+from gateway.upstreams.pacing import pace
+from gateway.writer import conclude_soon, drain, settle_soon
 from quotas import services as quotas
 from usage.types import Outcome, Totals, UsageSource
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 _PAUSES = (0.2, 1, 5, 15)  # seconds between attempts to conclude while the database is away; then the sweeper does it
 _PATIENCE = 10  # seconds a person waits for the conclusion before the last byte, while the database is slow
+_CHECK = 5  # seconds between two looks at providers that rest
+_LOOK_SECONDS = 2  # between two looks at whether the people being answered are still welcome
 _DRAIN = 10  # seconds a stopping server waits for its conclusions
 
+_TEXTS = ("messages", "input", "instructions", "content", "text", "arguments", "output")  # where a body has text
+
 _running: dict[UUID, "Reply"] = {}
+board = Board(time.monotonic)  # what this process has seen of the providers
 _pending: set[asyncio.Task[None]] = set()
 _upkeep: set[asyncio.Task[None]] = set()
 
@@ -44,7 +62,7 @@ class Reply:
     Leaving concludes the call, once, whatever happened, even when the task is being cancelled:
 
         read to the end           served
-        stop(), or left early     client_left: used (D2, D4)
+        stop(), or left early     client_left: used (D2, D4); so is who was suspended meanwhile (C24)
         UpstreamError             upstream_failed: given back (D3, D6)
         anything else             lost: our own fault, given back
     """
@@ -53,18 +71,21 @@ class Reply:
         self.is_stopped = False
         self.is_complete = False
         self.ended = asyncio.Event()
-        self._tried = asyncio.Event()  # a first attempt to conclude was made
+        self._tried: asyncio.Future[None] | None = None  # done when a first attempt to conclude was made
         self._admission = admission
-        self._adapter = get_adapter(admission.target.kind)
-        self._chunks = self._adapter.open(admission.target, admission.call)
+        self._place: Target | None = None  # where the call has gone
+        self._chunks: Chunks  # what comes from there
         self._ahead: deque[Chunk] = deque()
         self._latest = 0.0
         self._waiting: asyncio.Timeout | None = None
-        self._settling: asyncio.Task[None] | None = None
-        self._is_interrupted = False
+        self._interruption: DomainError | None = None
         self._first_content_at: datetime | None = None
         self._totals: Totals | None = None
         self._output_bytes = 0
+
+    @property
+    def user_id(self) -> int:
+        return self._admission.principal.user_id
 
     @property
     def first(self) -> Chunk | None:
@@ -76,9 +97,9 @@ class Reply:
         self.is_stopped = True
         self._wake()
 
-    def interrupt(self) -> None:
-        """The server is stopping: the iteration fails with Restarting."""
-        self._is_interrupted = True
+    def interrupt(self, why: DomainError) -> None:
+        """The server is stopping, or the person may not go on: the iteration fails with `why`."""
+        self._interruption = why
         self._wake()
 
     async def __aenter__(self) -> Self:
@@ -94,14 +115,15 @@ class Reply:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        concluding = _start(self._conclude(self._make_ending(error)))
+        loop = asyncio.get_running_loop()
+        self._tried = loop.create_future()
+        _start(self._conclude(self._make_ending(error)))  # lives on when this task is cancelled
+        patience = loop.call_later(_PATIENCE, self._note_tried)
         try:
-            await self._chunks.aclose()
+            await self._leave(error)
         finally:
-            tried = asyncio.ensure_future(self._tried.wait())
-            # Neither cancels the conclusion nor dies with it.
-            await asyncio.wait({concluding, tried}, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-            tried.cancel()
+            await self._tried
+            patience.cancel()
 
     def __aiter__(self) -> Self:
         return self
@@ -109,21 +131,62 @@ class Reply:
     async def __anext__(self) -> Chunk:
         if self._ahead:
             return self._ahead.popleft()
-        chunk = await self._read(_now() + settings.UPSTREAM_BETWEEN_SECONDS)
+        chunk = await self._bounded(self._read, _now() + settings.UPSTREAM_BETWEEN_SECONDS)
         if chunk is None:
             raise StopAsyncIteration
         return chunk
 
+    async def pour(self, hand_on: HandOn) -> None:
+        """Hand on the rest as it comes, with no turn of the loop in between where the adapter can do that.
+
+        Args:
+            hand_on: takes the chunks of one read. What it returns is a person who reads too slowly: until it is done,
+                the provider waits.
+
+        Raises:
+            UpstreamError: as when iterating.
+        """
+        chunks = self._chunks
+        if not isinstance(chunks, Pourable):
+            async for chunk in self:
+                if (slow := hand_on([chunk])) is not None:
+                    await slow
+            return
+        pouring = Pouring(chunks, hand_on, self._note, self._wake)
+        self.is_complete = await self._bounded(partial(pouring.run, list(self._ahead)), self._latest) is not None
+
     async def _open(self) -> None:
-        """Read up to the first content; once more from the start if the provider could not be reached (D7)."""
+        """Read up to the first content; once more, elsewhere if there is an elsewhere, if that failed (D7)."""
+        chosen = board.choose(self._admission.target)
         try:
-            await self._read_ahead()
+            await self._ask(chosen[0])
         except UpstreamError as error:
-            if self.is_stopped or not error.is_transient:
+            second = second_of(chosen, error)
+            if self.is_stopped or second is None:
                 raise
-            self._ahead.clear()
-            self._chunks = self._adapter.open(self._admission.target, self._admission.call)
-            await self._read_ahead()
+            await self._leave(error)
+            await self._ask(second)
+
+    async def _ask(self, place: Target) -> None:
+        """Begin at one place, with nothing kept of another."""
+        self._ahead.clear()
+        self._totals = None
+        adapter, call = get_adapter(place.kind), self._admission.call
+        self._chunks = (
+            await asyncio.to_thread(adapter.open, place, call) if call.is_large else adapter.open(place, call)
+        )
+        board.begin(place)
+        self._place = place
+        await self._read_ahead()
+
+    async def _leave(self, error: BaseException | None) -> None:
+        """Hang up, unless the answer is complete, and remember how it went there."""
+        if self._place is None:
+            return
+        failure = error if isinstance(error, UpstreamError) else None
+        board.end(self._place, failure, is_told=self.is_complete or failure is not None)
+        self._place = None
+        await self._chunks.aclose()
 
     async def _read_ahead(self) -> None:
         """A stream up to its first content, a plain answer whole."""
@@ -131,38 +194,44 @@ class Reply:
         # Images arrive whole, after minutes: only the total bounds them.
         is_image = call.operation == Operation.IMAGE
         latest = self._latest if is_image else _now() + settings.UPSTREAM_FIRST_BYTE_SECONDS
-        while not (call.stream and self._first_content_at):
-            chunk = await self._read(latest)
+        await self._bounded(partial(self._read_until_content, is_stream=call.stream), latest)
+
+    async def _read_until_content(self, *, is_stream: bool) -> None:
+        while not (is_stream and self._first_content_at):
+            chunk = await self._read()
             if chunk is None:
                 return
             self._ahead.append(chunk)
 
-    async def _read(self, latest: float) -> Chunk | None:
-        """The next chunk; None after the last one, and when stopped.
-
-        Raises:
-            UpstreamTimeout: it did not come before `latest` (of the loop's clock), or the whole took too long.
-        """
-        try:
-            async with asyncio.timeout_at(min(latest, self._latest)) as self._waiting:
-                self._check_wanted()
-                chunk = await anext(self._chunks, None)
-        except TimeoutError:
-            if self.is_stopped:
-                return None
-            if self._is_interrupted:
-                raise Restarting from None
-            raise UpstreamTimeout from None
-        finally:
-            self._waiting = None
+    async def _read(self) -> Chunk | None:
+        """The next chunk; None after the last one."""
+        chunk = await anext(self._chunks, None)
         if chunk is None:
             self.is_complete = True
         else:
             self._note(chunk)
         return chunk
 
+    async def _bounded(self, work: Callable[[], Awaitable[T]], latest: float) -> T | None:
+        """What `work` gives; None when nobody waits for it any more.
+
+        Raises:
+            UpstreamTimeout: it was not done by `latest` (of the loop's clock), or the whole took too long.
+            Restarting: the server is stopping.
+        """
+        try:
+            async with asyncio.timeout_at(min(latest, self._latest)) as self._waiting:
+                self._check_wanted()
+                return await work()
+        except TimeoutError:
+            if self.is_stopped:
+                return None
+            raise (self._interruption or UpstreamTimeout()) from None
+        finally:
+            self._waiting = None
+
     def _check_wanted(self) -> None:
-        if self.is_stopped or self._is_interrupted:
+        if self.is_stopped or self._interruption:
             raise TimeoutError
 
     def _wake(self) -> None:
@@ -175,28 +244,27 @@ class Reply:
         if chunk.has_content and self._first_content_at is None:
             self._first_content_at = clock.now()
             if self._admission.call.stream:  # a plain answer is settled when it is concluded, a moment later
-                self._settling = _start(self._settle())
-
-    async def _settle(self) -> None:
-        try:
-            await hop_ahead(decisions.settle, self._admission)
-        except (DatabaseError, InterfaceError):
-            logger.warning("Call %s could not be settled at its first content.", self._admission.call.id, exc_info=True)
+                settle_soon(self._admission)
 
     async def _conclude(self, ending: Ending) -> None:
-        if self._settling is not None:
-            await asyncio.wait({self._settling})
         for pause in (*_PAUSES, None):
             try:
-                await hop_ahead(decisions.conclude, self._admission, ending)
+                with telemetry.concluding.time():
+                    await conclude_soon(self._admission, ending)
+                telemetry.note_ending(self._admission, ending)
                 break
             except (DatabaseError, InterfaceError):
                 logger.warning("Call %s could not be concluded yet.", self._admission.call.id, exc_info=True)
-                self._tried.set()
+                self._note_tried()
                 if pause is not None:
                     await asyncio.sleep(pause)
         _running.pop(self._admission.call.id, None)
+        self._note_tried()
         self.ended.set()
+
+    def _note_tried(self) -> None:
+        if self._tried is not None and not self._tried.done():
+            self._tried.set_result(None)
 
     def _make_ending(self, error: BaseException | None) -> Ending:
         code = ""
@@ -204,11 +272,11 @@ class Reply:
             outcome = Outcome.SERVED
         elif isinstance(error, UpstreamError):
             outcome, code = Outcome.UPSTREAM_FAILED, error.code
-        elif self.is_stopped or error is None:
-            outcome = Outcome.CLIENT_LEFT
+        elif self.is_stopped or error is None or isinstance(error, AccountSuspended):
+            outcome, code = Outcome.CLIENT_LEFT, error.code if isinstance(error, AccountSuspended) else ""
         else:
             outcome, code = Outcome.LOST, type(error).__name__
-        return Ending(outcome, code, self._total(outcome), self._first_content_at)
+        return Ending(outcome, code, self._total(outcome), self._first_content_at, self._place)
 
     def _total(self, outcome: Outcome) -> Totals:
         """What the provider reported, else an estimate: nobody can know after hanging up."""
@@ -231,15 +299,19 @@ def open_reply(admission: Admission) -> Reply:
 
 async def startup() -> None:
     """Begin the upkeep of this process: leases of running calls, the sweep, and a first look at slow imports."""
+    pace.start()
+    _upkeep.add(asyncio.create_task(telemetry.sample(lambda: len(_running))))
     _upkeep.add(asyncio.create_task(hop(load_adapters)))
     _upkeep.add(asyncio.create_task(_every(settings.LEASE_SECONDS / 3, _renew_leases)))
     _upkeep.add(asyncio.create_task(_every(settings.SWEEP_SECONDS, _sweep)))
+    _upkeep.add(asyncio.create_task(_every(_LOOK_SECONDS, _part_with_suspended)))
+    _upkeep.add(asyncio.create_task(_every(_CHECK, _check_resting)))
 
 
 async def shutdown() -> None:
     """End the calls that still run, wait until every conclusion is written, and close the connections to providers."""
     for reply in list(_running.values()):
-        reply.interrupt()
+        reply.interrupt(Restarting())
     for task in _upkeep:
         task.cancel()
     await asyncio.gather(*_upkeep, return_exceptions=True)
@@ -247,6 +319,8 @@ async def shutdown() -> None:
     endings = [asyncio.ensure_future(reply.ended.wait()) for reply in _running.values()]
     if endings:
         await asyncio.wait(endings, timeout=_DRAIN)
+    await drain()
+    pace.stop()
     await close_adapters()
 
 
@@ -286,6 +360,26 @@ async def _renew_leases() -> None:
         await hop_ahead(quotas.renew, call_ids=list(_running))
 
 
+async def _check_resting() -> None:
+    """Ask the providers that rest because they failed whether they are there again."""
+    for place in board.list_resting():
+        try:
+            await asyncio.to_thread(get_adapter(place.kind).list_model_names, place)
+        except UpstreamError:
+            board.note_check(place, is_well=False)
+        else:
+            board.note_check(place, is_well=True)
+
+
+async def _part_with_suspended() -> None:
+    """Who was suspended meanwhile is not read to the end (C24); what was said stays, and so does its price."""
+    people = {reply.user_id for reply in _running.values()}
+    suspended = await hop(list_suspended, people) if people else set()
+    for reply in list(_running.values()):
+        if reply.user_id in suspended:
+            reply.interrupt(AccountSuspended())
+
+
 async def _sweep() -> None:
     await hop(decisions.sweep)
 
@@ -295,7 +389,7 @@ def _count_input_bytes(body: Any) -> int:
     if isinstance(body, str):
         return 0 if body.startswith("data:") else len(body.encode())
     if isinstance(body, dict):
-        return sum(_count_input_bytes(body[name]) for name in ("messages", "content", "text") if name in body)
+        return sum(_count_input_bytes(body[name]) for name in _TEXTS if name in body)
     if isinstance(body, list):
         return sum(map(_count_input_bytes, body))
     return 0

@@ -4,11 +4,35 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from gateway.models import Model, Provider, Upstream
+from gateway import services
+from gateway.models import Model, Provider, Route, Upstream
+
+
+class RouteSerializer(serializers.ModelSerializer[Route]):
+    """One upstream that answers for a model."""
+
+    class Meta:
+        model = Route
+        fields: ClassVar = ["upstream", "upstream_name", "position", "weight", "is_enabled"]
 
 
 class ModelSerializer(serializers.ModelSerializer[Model]):
-    """One model people may name."""
+    """One model people may name, with all its routes: a list that is sent replaces the one there is."""
+
+    routes = RouteSerializer(many=True)
+
+    def create(self, validated_data: dict[str, Any]) -> Model:
+        routes = validated_data.pop("routes")
+        model = super().create(validated_data)
+        services.set_routes(model_id=model.pk, routes=routes)
+        return model
+
+    def update(self, instance: Model, validated_data: dict[str, Any]) -> Model:
+        routes = validated_data.pop("routes", None)
+        model = super().update(instance, validated_data)
+        if routes is not None:
+            services.set_routes(model_id=model.pk, routes=routes)
+        return model
 
     class Meta:
         model = Model
@@ -18,18 +42,30 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
             "label",
             "description",
             "operation",
-            "upstream",
-            "upstream_name",
-            "prompt_weight",
-            "allows_many",
+            "audience",
+            "capabilities",
+            "data_class",
+            "context_tokens",
             "max_output_tokens",
+            "prompt_weight",
+            "image_weights",
+            "allows_many",
+            "input_price",
+            "cached_input_price",
+            "output_price",
+            "image_price",
+            "fallback",
+            "retires_on",
+            "routes",
             "position",
             "is_enabled",
         ]
 
 
 class UpstreamSerializer(serializers.ModelSerializer[Upstream]):
-    """One address of a provider."""
+    """One address of a provider; empty where it is the kind's own."""
+
+    base_url = serializers.CharField(read_only=True)
 
     class Meta:
         model = Upstream
@@ -39,6 +75,8 @@ class UpstreamSerializer(serializers.ModelSerializer[Upstream]):
             "base_url",
             "api_version",
             "extra_fields",
+            "most_parallel",
+            "speaks_responses",
             "is_from_environment",
             "is_enabled",
         ]

@@ -1,29 +1,30 @@
 """Managing the catalog: what there is to call, and the credentials it needs."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
 
+from audit.services import record
 from core.types import Operation
 from gateway import credentials
 from gateway.errors import UpstreamError
-from gateway.models import Model, Provider, Upstream
+from gateway.models import Model, Provider, Route, Upstream
 from gateway.selectors import access_of
-from gateway.types import ProviderKind, Target
+from gateway.types import Capability, DataClass, ProviderKind, Target
 from gateway.upstreams import get_adapter
 
 logger = logging.getLogger(__name__)
 
 LOCAL_MODEL_NAME = "smollm2-135m-instruct"
 PLACEHOLDER_NAME = "placeholder-image"
-# What a provider lists beside chat, image and embedding models: other rooms of its house.
+# What a provider lists beside the models of our operations: other rooms of its house.
 _OTHER_TOOLS = (
     "whisper",
     "tts-",
-    "omni-moderation",
-    "text-moderation",
     "sora",
     "davinci-",
     "babbage-",
@@ -61,9 +62,18 @@ def list_offered_models(upstream: Upstream) -> list[str]:
     return get_adapter(kind).list_model_names(target)
 
 
+@transaction.atomic
 def set_credential(*, upstream_id: int, secret: str) -> None:
-    """Keep the secret of an upstream, encrypted; "" removes it."""
+    """Keep the secret of an upstream, encrypted; "" removes it. The log says that it changed, never what it is."""
     Upstream.objects.filter(id=upstream_id).update(credential_encrypted=credentials.encrypt(secret))
+    record("upstream.set_credential", subject=f"upstream/{upstream_id}", changes={"removed": [None, not secret]})
+
+
+def set_routes(*, model_id: int, routes: Sequence[Mapping[str, Any]]) -> None:
+    """Replace the routes of a model by these columns of Route."""
+    with transaction.atomic():
+        Route.objects.filter(model_id=model_id).delete()
+        Route.objects.bulk_create(Route(model_id=model_id, **columns) for columns in routes)
 
 
 def rotate_credentials() -> int:
@@ -78,31 +88,32 @@ def rotate_credentials() -> int:
 
 def _offer_local_model() -> None:
     upstream = _built_in("local", "Built-in model", ProviderKind.LOCAL, is_enabled=settings.LOCAL_MODEL)
-    Model.objects.get_or_create(
-        name=LOCAL_MODEL_NAME,
-        defaults={
-            "label": "SmolLM2 135M (local demo)",
-            "description": "A small demonstration model that runs on this machine: fluent English, often wrong.",
-            "upstream": upstream,
-            "upstream_name": LOCAL_MODEL_NAME,
-            "max_output_tokens": 1024,
-            "position": _LAST,
-        },
+    _offer_model(
+        LOCAL_MODEL_NAME,
+        upstream,
+        label="SmolLM2 135M (local demo)",
+        description="A small demonstration model that runs on this machine: fluent English, often wrong.",
+        capabilities=[Capability.TOOLS, Capability.JSON_SCHEMA, Capability.LOGPROBS],
+        data_class=DataClass.CONFIDENTIAL,  # nothing leaves the machine
+        context_tokens=4096,
+        max_output_tokens=1024,
+        input_price=0,
+        output_price=0,
+        position=_LAST,
     )
 
 
 def _offer_placeholder() -> None:
     upstream = _built_in("placeholder", "Placeholder", ProviderKind.PLACEHOLDER, is_enabled=True)
-    Model.objects.get_or_create(
-        name=PLACEHOLDER_NAME,
-        defaults={
-            "label": "Placeholder card (no AI)",
-            "description": "Draws your prompt on a labelled card. No image model is configured.",
-            "operation": Operation.IMAGE,
-            "upstream": upstream,
-            "upstream_name": PLACEHOLDER_NAME,
-            "position": _LAST,
-        },
+    _offer_model(
+        PLACEHOLDER_NAME,
+        upstream,
+        label="Placeholder card (no AI)",
+        description="Draws your prompt on a labelled card. No image model is configured.",
+        operation=Operation.IMAGE,
+        data_class=DataClass.CONFIDENTIAL,
+        image_price=0,
+        position=_LAST,
     )
 
 
@@ -128,6 +139,11 @@ def _built_in(
         provider=provider,
         name="default",
         defaults={"is_enabled": is_enabled, "is_from_environment": is_from_environment},
+        create_defaults={
+            "is_enabled": is_enabled,
+            "is_from_environment": is_from_environment,
+            "speaks_responses": kind == ProviderKind.OPENAI,
+        },
     )
     return upstream
 
@@ -141,15 +157,14 @@ def _discover_models(upstream: Upstream) -> None:
     for name in names:
         if len(name) > 120 or name.startswith(_OTHER_TOOLS):
             continue
-        Model.objects.get_or_create(
-            name=name,
-            defaults={
-                "label": name[:80],
-                "operation": _guess_operation(name),
-                "upstream": upstream,
-                "upstream_name": name,
-            },
-        )
+        _offer_model(name, upstream, label=name[:80], operation=_guess_operation(name))
+
+
+def _offer_model(name: str, upstream: Upstream, **columns: Any) -> None:
+    """Put a model with one route into the catalog; a name that is there already stays as it is."""
+    model, is_new = Model.objects.get_or_create(name=name, defaults=columns)
+    if is_new:
+        Route.objects.create(model=model, upstream=upstream, upstream_name=name)
 
 
 def _guess_operation(name: str) -> Operation:
@@ -157,4 +172,6 @@ def _guess_operation(name: str) -> Operation:
     lowered = name.lower()
     if "image" in lowered or "dall-e" in lowered:
         return Operation.IMAGE
+    if "moderation" in lowered:
+        return Operation.MODERATION
     return Operation.EMBEDDING if "embed" in lowered else Operation.CHAT

@@ -1,21 +1,50 @@
 """What the relay expects of an adapter. Whatever goes wrong at a provider leaves here as one of gateway.errors."""
 
-from collections.abc import AsyncGenerator
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from gateway.types import Call, Chunk, Target
+
+
+class Chunks(Protocol):
+    """The chunks of one reply; an asynchronous generator is one of these."""
+
+    def __aiter__(self) -> "Chunks": ...
+
+    async def __anext__(self) -> Chunk:
+        """The next chunk; StopAsyncIteration only after a complete answer."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connection to the provider, unless the answer is complete."""
+        ...
+
+
+@runtime_checkable
+class Pourable(Protocol):
+    """What Chunks may offer beside: no turn of the event loop between a provider's piece and the person's."""
+
+    async def pour(self, sink: Callable[[list[Chunk]], None]) -> None:
+        """Hand the rest to the sink as it arrives, all chunks of one read at a time."""
+        ...
+
+    def pause(self) -> None:
+        """Let the provider wait."""
+        ...
+
+    def resume(self) -> None:
+        """Read on."""
+        ...
 
 
 class Adapter(Protocol):
     """Speaks to one kind of provider."""
 
-    def open(self, target: Target, call: Call) -> AsyncGenerator[Chunk, None]:
-        """Send the call and yield its reply: many chunks for a stream, one for a plain answer.
+    def open(self, target: Target, call: Call) -> Chunks:
+        """The reply to a call, sent when its first chunk is asked for: many for a stream, one for a plain answer.
 
-        Ends normally only after a complete answer. Closing the generator closes the connection to the provider.
-
-        Raises:
-            UpstreamError: anything else; the provider's own words go to the log, never into the message.
+        Raises (from the chunks):
+            UpstreamError: anything but a complete answer; the provider's own words go to the log, never further.
         """
         ...
 

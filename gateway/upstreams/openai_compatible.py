@@ -1,167 +1,178 @@
-"""OpenAI, Azure OpenAI, the local model and every compatible address, through the `openai` package.
+"""OpenAI, Azure OpenAI, the local model and every compatible address: what is sent to them, and what their no means.
 
-The package builds and authenticates requests; the reply is read as bytes, which costs less than its parsed events and
-lets us be strict: a stream counts as complete only with a finish reason and `[DONE]`. Its own retries and redirects are
-off: the relay decides about retries (D7), and a redirect could carry the credential elsewhere.
+The answer is read as bytes and strictly: a stream counts as complete only with a finish reason and `[DONE]`. Nothing
+is repeated here: the relay decides about that (D7). A redirect is a failure: it could carry the credential elsewhere.
 """
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from functools import partial
+from urllib.parse import quote, urlsplit
 
-import httpx2
 import openai
+import orjson
 from django.conf import settings
 
 from core.types import Operation
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamDown, UpstreamError, UpstreamRejected, UpstreamTimeout
-from gateway.types import Call, Chunk, ProviderKind, Target
-from gateway.upstreams import replies
+from gateway.types import Call, Chunk, Dialect, ProviderKind, Target
+from gateway.upstreams import replies, responses
+from gateway.upstreams.http1 import Http1
+from gateway.upstreams.proxied import Proxied
+from gateway.upstreams.requests import path_of, write_body
+from gateway.upstreams.streams import Reader, Stream
+from gateway.upstreams.transport import Request, Transport
 
 logger = logging.getLogger(__name__)
 
-_PATHS = {Operation.CHAT: "/chat/completions", Operation.IMAGE: "/images/generations"}
+_READS = {
+    Dialect.CHAT: replies.read_chat,
+    Dialect.RESPONSES: responses.read_response,
+    Dialect.IMAGES: replies.read_images,
+    Dialect.EDITS: replies.read_images,
+    Dialect.EMBEDDINGS: replies.read_embeddings,
+    Dialect.MODERATIONS: replies.read_moderation,
+}
 _MEGABYTE = 1024 * 1024
-# C11: a reply of at most 10 MB of text or 20 MB of image; Base64 makes four bytes of three.
+# C11: a reply of at most 10 MB of text, or 20 MB of what is written in Base64, which makes four bytes of three.
 _MOST_TEXT = 10 * _MEGABYTE
-_MOST_IMAGE = 27 * _MEGABYTE
+_MOST_ENCODED = 27 * _MEGABYTE
+_LONG = (Operation.IMAGE, Operation.EMBEDDING)
+_MOST_REFUSAL = 64 * 1024
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class OpenAICompatible:
-    """One client per upstream, made at its first call."""
+    """The ways of this process to providers: straight, and through the proxy if there is one."""
 
     def __init__(self) -> None:
-        self._clients: dict[tuple[str, ...], openai.AsyncOpenAI] = {}
+        self._straight, self._proxied = Http1(), Proxied()
 
-    async def open(self, target: Target, call: Call) -> AsyncGenerator[Chunk, None]:
-        """Send the call and yield its reply (see base.Adapter)."""
-        is_image = call.operation == Operation.IMAGE
-        async with self._answer(target, call) as pieces:
-            bounded = replies.bounded(pieces, most=_MOST_IMAGE if is_image else _MOST_TEXT)
-            if call.stream:
-                async for chunk in replies.read_stream(bounded, model=call.model, shows_usage=_shows_usage(call)):
-                    yield chunk
-            else:
-                read = replies.read_images if is_image else replies.read_chat
-                yield read(b"".join([piece async for piece in bounded]), model=call.model)
+    def open(self, target: Target, call: Call) -> Stream:
+        """The reply to a call (see base.Adapter)."""
+        kind, body = write_body(target, call)
+        return Stream(
+            self._way_to(target),
+            Request(_url(target, call), _headers(target, call), body, kind),
+            most=_MOST_ENCODED if call.operation in _LONG else _MOST_TEXT,
+            choose_reader=partial(_choose_reader, target, call),
+        )
 
     def list_model_names(self, target: Target) -> list[str]:
         """The ids of GET /v1/models."""
         try:
-            with openai.OpenAI(
-                base_url=target.base_url, api_key=target.credential or "none", max_retries=0, timeout=5.0
-            ) as client:
+            with _client_of(target) as client:
                 return [model.id for model in client.models.list()]
+        except openai.APIStatusError as error:
+            raise _refusal(target, error.status_code, dict(error.response.headers), error.response.content) from error
+        except openai.APITimeoutError as error:
+            raise UpstreamTimeout from error
         except openai.OpenAIError as error:
-            raise _translated(error, target) from error
+            raise UpstreamDown from error
 
     async def close(self) -> None:
-        """Close every client; the next call makes a new one."""
-        clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            await client.close()
+        """Close what is idle; the next call opens anew."""
+        await self._straight.close()
+        await self._proxied.close()
 
-    @asynccontextmanager
-    async def _answer(self, target: Target, call: Call) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Send the call; inside, the bytes of an answer with status 200."""
-        try:
-            response = cast(
-                "httpx2.Response",
-                await self._client(target).post(
-                    _PATHS[call.operation],
-                    cast_to=httpx2.Response,  # the answer as it is, unread
-                    body=_body(target, call),
-                    options={"headers": {"X-Client-Request-Id": str(call.id), "Accept-Encoding": "identity"}},
-                    stream=True,
-                    stream_cls=openai.AsyncStream[Any],
-                ),
-            )
-        except openai.OpenAIError as error:
-            raise _translated(error, target) from error
-        try:
-            if "content-encoding" in response.headers:  # we asked for none: small bytes may unpack to a flood
-                raise UpstreamError
-            yield response.aiter_bytes()
-        except httpx2.HTTPError as error:
-            logger.warning("%s broke off: %s", target.provider, type(error).__name__)
-            raise UpstreamDown from error
-        finally:
-            await response.aclose()
-
-    def _client(self, target: Target) -> openai.AsyncOpenAI:
-        address = (target.kind, target.base_url, target.api_version, target.credential)
-        if address not in self._clients:
-            self._clients[address] = _make_client(target)
-        return self._clients[address]
+    def _way_to(self, target: Target) -> Transport:
+        if settings.UPSTREAM_PROXY and urlsplit(target.base_url).hostname not in _LOOPBACK:
+            return self._proxied
+        return self._straight
 
 
-def _make_client(target: Target) -> openai.AsyncOpenAI:
-    # Reading is bounded by the relay, which knows what it waits for.
-    timeout = httpx2.Timeout(30, connect=settings.UPSTREAM_CONNECT_SECONDS, read=None)
-    http = openai.DefaultAioHttpClient(timeout=timeout, follow_redirects=False)
+def _client_of(target: Target) -> openai.OpenAI:
+    """The package's own client, for what is asked rarely."""
     if target.kind == ProviderKind.AZURE:
-        return openai.AsyncAzureOpenAI(
+        return openai.AzureOpenAI(
             azure_endpoint=target.base_url,
             api_version=target.api_version,
-            api_key=target.credential,
+            api_key=target.credential or "none",
             max_retries=0,
-            timeout=timeout,
-            http_client=http,
+            timeout=5.0,
         )
-    return openai.AsyncOpenAI(
-        base_url=target.base_url,
-        api_key=target.credential or "none",
-        max_retries=0,
-        timeout=timeout,
-        http_client=http,
-    )
+    return openai.OpenAI(base_url=target.base_url, api_key=target.credential or "none", max_retries=0, timeout=5.0)
 
 
-def _shows_usage(call: Call) -> bool:
-    return bool(call.body.get("stream_options", {}).get("include_usage"))
+def _url(target: Target, call: Call) -> str:
+    path = path_of(target, call)
+    if target.kind == ProviderKind.AZURE:
+        deployment = f"{target.base_url.rstrip('/')}/openai/deployments/{quote(target.upstream_model, safe='')}"
+        return f"{deployment}{path}?api-version={quote(target.api_version)}"
+    return target.base_url.rstrip("/") + path
 
 
-def _body(target: Target, call: Call) -> dict[str, Any]:
-    body = {**call.body, "model": target.upstream_model}
-    if call.operation == Operation.IMAGE:
-        # The GPT-Image family answers Base64 only and refuses to be asked for it; all others must be asked.
-        if "gpt-image" not in target.upstream_model:
-            body["response_format"] = "b64_json"
-        return body
+def _headers(target: Target, call: Call) -> dict[str, str]:
+    is_azure = target.kind == ProviderKind.AZURE
+    credential = {"api-key": target.credential} if is_azure else {"authorization": f"Bearer {target.credential}"}
+    return {
+        **(credential if target.credential else {}),
+        "accept": "text/event-stream" if call.stream else "application/json",
+        "x-client-request-id": str(call.id),
+    }
+
+
+def _choose_reader(target: Target, call: Call, status: int, headers: Mapping[str, str]) -> Reader:
+    if status != 200:
+        return _Refusal(target, status, headers)
     if call.stream:
-        body["stream"] = True
-        body["stream_options"] = {**body.get("stream_options", {}), "include_usage": True}
-    most = target.max_output_tokens
-    if most is not None:
-        named = [name for name in ("max_completion_tokens", "max_tokens") if body.get(name) is not None]
-        own = "max_completion_tokens" if target.kind in (ProviderKind.OPENAI, ProviderKind.AZURE) else "max_tokens"
-        for name in named or [own]:
-            body[name] = min(body.get(name, most), most)
-    return body
+        return _choose_stream_reader(target, call)
+    read: Callable[..., Chunk] = _READS[call.dialect]
+    if call.dialect == Dialect.RESPONSES and not target.speaks_responses:
+        read = partial(responses.translate_answer, call=call)
+    return replies.WholeReader(partial(read, model=target.model))
 
 
-def _translated(error: openai.OpenAIError, target: Target) -> UpstreamError:
-    """What a failure of the client means to us. The log gets its class and code, never the provider's sentence."""
-    status = error.status_code if isinstance(error, openai.APIStatusError) else 0
-    code = str(getattr(error, "code", None) or "")
-    logger.warning("%s refused or failed: %s %s %s", target.provider, type(error).__name__, status or "", code[:40])
-    if isinstance(error, openai.APIConnectionError):
-        return UpstreamTimeout() if _is_timeout(error) else UpstreamDown()
+def _choose_stream_reader(target: Target, call: Call) -> Reader:
+    if call.dialect == Dialect.CHAT:
+        shows_usage = bool(call.body.get("stream_options", {}).get("include_usage"))
+        return replies.ChatReader(model=target.model, shows_usage=shows_usage)
+    if target.speaks_responses:
+        return responses.NativeReader(model=target.model)
+    return responses.TranslatingReader(call, model=target.model)
+
+
+class _Refusal:
+    """Reads an answer that is none, as far as its code may stand."""
+
+    def __init__(self, target: Target, status: int, headers: Mapping[str, str]) -> None:
+        self._target, self._status, self._headers = target, status, headers
+        self._body = b""
+
+    @property
+    def is_over(self) -> bool:
+        return len(self._body) > _MOST_REFUSAL
+
+    def feed(self, piece: bytes) -> list[Chunk]:
+        """See streams.Reader."""
+        self._body += piece
+        return []
+
+    def finish(self) -> list[Chunk]:
+        """Raises what the refusal means to us."""
+        raise _refusal(self._target, self._status, self._headers, self._body)
+
+
+def _refusal(target: Target, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """What a refusal means to us. The log gets its status and code, never the provider's sentence."""
+    code = _code_in(body)
+    logger.warning("%s refused: %s %s", target.provider, status, code[:40])
     if status in (408, 504):
         return UpstreamTimeout()
-    if status in (429, 529) and isinstance(error, openai.APIStatusError):
-        return UpstreamBusy(retry_after=_seconds(error.response.headers.get("retry-after", "")))
+    if status in (429, 529):
+        return UpstreamBusy(retry_after=_seconds(headers.get("retry-after", "")))
     if status in (400, 413, 422):
         return ContentFiltered() if code in replies.FILTER_CODES else UpstreamRejected()
     return UpstreamDown() if status >= 500 else UpstreamError()
 
 
-def _is_timeout(error: BaseException | None) -> bool:
-    """Whether waiting too long is at the root: the client also calls a connection that was reset a timeout."""
-    while error is not None and not isinstance(error, TimeoutError):
-        error = error.__cause__
-    return error is not None
+def _code_in(body: bytes) -> str:
+    try:
+        error = orjson.loads(body)["error"]
+        inner = error.get("innererror") or {}  # Azure's filter may be named there alone
+        return str(error.get("code") or inner.get("code") or "")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
 
 
 def _seconds(header: str) -> int:

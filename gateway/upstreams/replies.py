@@ -7,7 +7,7 @@ person's client will look for. Provider text inside errors is dropped.
 import base64
 import binascii
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -22,42 +22,183 @@ FILTER_CODES = frozenset(
 _LONGEST_LINE = 1024 * 1024
 _MOST_TOKENS = 100_000_000
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a last \r waits for its \n
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]+')  # text that JSON writes as it is
+_AROUND = 2  # what stands before, and after
+_MOST_PATTERNS = 8  # a provider that writes every event in another way is parsed
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _IMAGE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
-async def bounded(pieces: AsyncIterator[bytes], *, most: int) -> AsyncIterator[bytes]:
-    """The same pieces, as long as they sum to at most `most` bytes.
+class ChatReader:
+    """A streamed chat answer, named `model`; usage is part of its chunks' data if `shows_usage`."""
 
-    Raises:
-        UpstreamError: they sum to more.
-    """
-    total = 0
-    async for piece in pieces:
-        total += len(piece)
-        if total > most:
+    def __init__(self, *, model: str, shows_usage: bool) -> None:
+        self._model, self._shows_usage = model, shows_usage
+        self._events = Events()
+        self._pattern: _Pattern | None = None
+        self._patterns_left = _MOST_PATTERNS
+        self._finish_reason: str | None = None
+        self._has_content = False
+        self._is_done = False
+        self._error: UpstreamError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_done or self._error is not None
+
+    def feed(self, piece: bytes) -> list[Chunk]:
+        """See streams.Reader."""
+        chunks: list[Chunk] = []
+        try:
+            for data in self._events.feed(piece):
+                if data == b"[DONE]":
+                    self._is_done = True
+                    break
+                chunks.append((self._pattern and self._pattern.read(data)) or self._read(data))
+        except UpstreamError as error:
+            self._error = error
+        return chunks
+
+    def finish(self) -> list[Chunk]:
+        """The chunk of a last event whose end could not be told from a cut.
+
+        Raises:
+            UpstreamError: an error inside the stream, nonsense, or an end without a finish reason and `[DONE]`.
+        """
+        chunks = self.feed(self._events.last_cut)
+        if self._error is not None:
+            raise self._error
+        if not self._is_done or self._finish_reason is None:
             raise UpstreamError
-        yield piece
+        _check_not_empty(self._finish_reason, has_content=self._has_content)
+        return chunks
+
+    def _read(self, data: bytes) -> Chunk:
+        event = read_object(data)
+        chunk = _chunk_of(event, model=self._model, shows_usage=self._shows_usage)
+        self._finish_reason = chunk.finish_reason or self._finish_reason
+        self._has_content = self._has_content or chunk.has_content
+        if self._patterns_left and _PLAIN.fullmatch(chunk.text.encode()):
+            self._patterns_left -= 1
+            self._pattern = _Pattern.of(data, chunk) or self._pattern
+        return chunk
 
 
-async def read_stream(pieces: AsyncIterator[bytes], *, model: str, shows_usage: bool) -> AsyncGenerator[Chunk, None]:
-    """The chunks of a streamed chat answer, named `model`; usage is part of their data if `shows_usage`.
+class WholeReader:
+    """A plain answer: read at its end, as one chunk."""
 
-    Raises:
-        UpstreamError: an error inside the stream, nonsense, or an end without a finish reason and `[DONE]`.
+    def __init__(self, read: Callable[[bytes], Chunk]) -> None:
+        self._read = read
+        self._pieces: list[bytes] = []
+
+    is_over = False
+
+    def feed(self, piece: bytes) -> list[Chunk]:
+        """See streams.Reader."""
+        self._pieces.append(piece)
+        return []
+
+    def finish(self) -> list[Chunk]:
+        """The one chunk.
+
+        Raises:
+            UpstreamError: the answer is not what was asked for.
+        """
+        return [self._read(b"".join(self._pieces))]
+
+
+class _Pattern:
+    """How a provider writes the events of one stream: what stands before and after each piece of text.
+
+    The next event is then read by comparing, not by parsing: the same bytes around a text without quotes, escapes or
+    control characters are the same JSON with another text.
     """
-    finish_reason, has_content = None, False
-    async for data in _read_events(pieces):
-        if data == b"[DONE]":
-            if finish_reason is None:
-                break
-            _check_not_empty(finish_reason, has_content=has_content)
-            return
-        chunk = _read_chunk(data, model=model, shows_usage=shows_usage)
-        finish_reason = chunk.finish_reason or finish_reason
-        has_content = has_content or chunk.has_content
-        yield chunk
-    raise UpstreamError
+
+    def __init__(self, heard: tuple[bytes, bytes], said: tuple[bytes, bytes]) -> None:
+        self._before, self._after = heard
+        self._new_before, self._new_after = said
+        self._least = len(self._before) + len(self._after)
+
+    @classmethod
+    def of(cls, data: bytes, chunk: Chunk) -> "_Pattern | None":
+        """The pattern of an event and of what was made of it; None when they hold more than one text."""
+        text = chunk.text.encode()
+        heard, said = data.split(b'"%b"' % text), chunk.data.split(b'"%b"' % text)
+        if len(heard) != _AROUND or len(said) != _AROUND:
+            return None
+        is_content = heard[0].rstrip().endswith(b'"content":') and not chunk.finish_reason and not chunk.totals
+        if not is_content or len(_choices(orjson.loads(data))) != 1:
+            return None
+        return cls((heard[0] + b'"', b'"' + heard[1]), (said[0] + b'"', b'"' + said[1]))
+
+    def read(self, data: bytes) -> Chunk | None:
+        """The chunk of an event that differs in nothing but its text; None for any other."""
+        end = len(data) - len(self._after)
+        if len(data) <= self._least or not (data.startswith(self._before) and data.endswith(self._after)):
+            return None
+        found = _PLAIN.fullmatch(data, len(self._before), end)
+        if found is None:
+            return None
+        try:
+            text = found[0].decode()
+        except UnicodeDecodeError as error:
+            raise UpstreamError from error
+        return Chunk(self._new_before + found[0] + self._new_after, text, has_content=True)
+
+
+class Events:
+    """The data of each server-sent event, wherever the bytes were cut (WHATWG HTML, section 9.2)."""
+
+    def __init__(self) -> None:
+        self._rest: list[bytes] = []  # of a line whose end has not come
+        self._rest_size = 0
+        self._data: list[bytes] = []  # of an event whose end has not come
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The events that this piece completes.
+
+        Raises:
+            UpstreamError: a line, or an event, longer than anyone needs.
+        """
+        if not self._rest and not self._data and piece.endswith(b"\n\n") and b"\r" not in piece:
+            events = piece[:-2].split(b"\n\n")
+            if all(event.startswith(b"data: ") and b"\n" not in event for event in events):
+                return [event[6:] for event in events]
+        return self._read_lines(piece)
+
+    @property
+    def last_cut(self) -> bytes:
+        """What the end of all bytes stands for: after a lone return, which may have waited for it, the line's end."""
+        return b"\n" if self._rest == [b"\r"] else b""
+
+    def _read_lines(self, piece: bytes) -> list[bytes]:
+        ends_with_return = bool(self._rest) and self._rest[-1].endswith(b"\r")
+        if b"\n" not in piece and b"\r" not in piece and not ends_with_return:
+            self._keep(piece)
+            return []
+        *lines, rest = _LINE_END.split(b"".join([*self._rest, piece]))
+        self._rest, self._rest_size = [], 0
+        self._keep(rest)
+        events = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(b"\n".join(self._data))
+                self._data = []
+                continue
+            name, _, value = line.removeprefix(_BYTE_ORDER_MARK).partition(b":")
+            if name == b"data":
+                self._data.append(value.removeprefix(b" "))
+        if sum(map(len, self._data)) > _LONGEST_LINE:
+            raise UpstreamError
+        return events
+
+    def _keep(self, rest: bytes) -> None:
+        if rest:
+            self._rest.append(rest)
+            self._rest_size += len(rest)
+        if self._rest_size > _LONGEST_LINE:
+            raise UpstreamError
 
 
 def read_chat(body: bytes, *, model: str) -> Chunk:
@@ -66,7 +207,7 @@ def read_chat(body: bytes, *, model: str) -> Chunk:
     Raises:
         UpstreamError: not the shape of a chat completion.
     """
-    answer = _read_object(body)
+    answer = read_object(body)
     messages = [_mapping(choice, "message") for choice in _choices(answer)]
     reasons = [choice.get("finish_reason") for choice in _choices(answer)]
     if not messages or not all(isinstance(reason, str) for reason in reasons):
@@ -74,10 +215,10 @@ def read_chat(body: bytes, *, model: str) -> Chunk:
     has_content = any(_carries(message) for message in messages)
     _check_not_empty(reasons[0], has_content=has_content)
     return Chunk(
-        data=orjson.dumps({**answer, "model": model}),
+        data=_renamed(body, answer, model),
         text="".join(_text(message) for message in messages),
         has_content=has_content,
-        totals=_read_totals(answer.get("usage")),
+        totals=read_totals(answer.get("usage")),
         finish_reason=reasons[0],
     )
 
@@ -88,50 +229,57 @@ def read_images(body: bytes, *, model: str) -> Chunk:
     Raises:
         UpstreamError: no images, or something that is not a PNG, JPEG or WebP.
     """
-    answer = _read_object(body)
+    answer = read_object(body)
     images = answer.get("data")
     if not isinstance(images, list) or not images or not all(_is_image(image) for image in images):
         raise UpstreamError
-    totals = _read_totals(answer.get("usage")) or Totals()
+    totals = read_totals(answer.get("usage")) or Totals()
     return Chunk(
-        data=orjson.dumps(answer),
+        data=body,
         has_content=True,
         totals=Totals(totals.input_tokens, totals.output_tokens, images=len(images), source=totals.source),
         finish_reason="stop",
     )
 
 
-async def _read_events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of each server-sent event, wherever the bytes were cut (WHATWG HTML, section 9.2)."""
-    rest = b""
-    data: list[bytes] = []
-    async for piece in pieces:
-        *lines, rest = _LINE_END.split(rest + piece)
-        if len(rest) > _LONGEST_LINE:
-            raise UpstreamError
-        for line in lines:
-            if not line:
-                if data:
-                    yield b"\n".join(data)
-                data = []
-                continue
-            name, _, value = line.removeprefix(_BYTE_ORDER_MARK).partition(b":")
-            if name == b"data":
-                data.append(value.removeprefix(b" "))
-        if sum(map(len, data)) > _LONGEST_LINE:
-            raise UpstreamError
+def read_embeddings(body: bytes, *, model: str) -> Chunk:
+    """An answer with vectors as one chunk.
+
+    Raises:
+        UpstreamError: no vectors.
+    """
+    answer = read_object(body)
+    vectors = answer.get("data")
+    if not isinstance(vectors, list) or not vectors or not all(_is_vector(vector) for vector in vectors):
+        raise UpstreamError
+    usage = answer.get("usage")
+    totals = read_totals({"completion_tokens": 0, **usage}) if isinstance(usage, dict) else None
+    return Chunk(data=_renamed(body, answer, model), has_content=True, totals=totals, finish_reason="stop")
 
 
-def _read_chunk(data: bytes, *, model: str, shows_usage: bool) -> Chunk:
-    event = _read_object(data)
+def read_moderation(body: bytes, *, model: str) -> Chunk:
+    """What a provider thinks of some texts and pictures, as one chunk.
+
+    Raises:
+        UpstreamError: it says nothing.
+    """
+    answer = read_object(body)
+    results = answer.get("results")
+    if not isinstance(results, list) or not results or not all(isinstance(result, dict) for result in results):
+        raise UpstreamError
+    return Chunk(data=_renamed(body, answer, model), has_content=True, finish_reason="stop")
+
+
+def _chunk_of(event: dict[str, Any], *, model: str, shows_usage: bool) -> Chunk:
     choices = _choices(event)
     deltas = [_mapping(choice, "delta") for choice in choices]
-    totals = _read_totals(event.get("usage"))
+    totals = read_totals(event.get("usage"))
     if not shows_usage:
         event.pop("usage", None)
-    is_only_usage = not choices and totals is not None
+    # Without choices it is usage, or what a provider's filter thinks of the prompt: clients look for choices[0].
+    is_shown = bool(choices) or (totals is not None and shows_usage)
     return Chunk(
-        data=b"" if is_only_usage and not shows_usage else orjson.dumps({**event, "model": model}),
+        data=orjson.dumps({**event, "model": model}) if is_shown else b"",
         text="".join(_text(delta) for delta in deltas),
         has_content=any(_carries(delta) for delta in deltas),
         totals=totals,
@@ -141,7 +289,7 @@ def _read_chunk(data: bytes, *, model: str, shows_usage: bool) -> Chunk:
     )
 
 
-def _read_object(data: bytes) -> dict[str, Any]:
+def read_object(data: bytes) -> dict[str, Any]:
     """A JSON object that is not an error."""
     try:
         value = orjson.loads(data)
@@ -150,16 +298,21 @@ def _read_object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UpstreamError
     if value.get("error"):
-        raise _reported(value["error"])
+        raise reported(value["error"])
     return value
 
 
-def _reported(error: object) -> UpstreamError:
+def reported(error: object) -> UpstreamError:
     """An error the provider wrote into an answer with status 200."""
     code = error.get("code") if isinstance(error, dict) else None
     if code in FILTER_CODES:
         return ContentFiltered()
     return UpstreamBusy() if code in (429, "429", "rate_limit_exceeded") else UpstreamError()
+
+
+def _renamed(body: bytes, answer: Mapping[str, Any], model: str) -> bytes:
+    """The answer under the catalog's name: the provider's own bytes where that is its name for the model, too."""
+    return body if answer.get("model") == model else orjson.dumps({**answer, "model": model})
 
 
 def _choices(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -195,7 +348,7 @@ def _check_not_empty(finish_reason: str | None, *, has_content: bool) -> None:
     raise ContentFiltered if finish_reason == "content_filter" else UpstreamError
 
 
-def _read_totals(usage: object) -> Totals | None:
+def read_totals(usage: object) -> Totals | None:
     """The provider's totals under either of OpenAI's two spellings; None when absent or absurd."""
     if not isinstance(usage, dict):
         return None
@@ -206,6 +359,11 @@ def _read_totals(usage: object) -> Totals | None:
     if not all(type(count) is int and 0 <= count <= _MOST_TOKENS for count in counts):
         return None
     return Totals(counts[0], counts[1], source=UsageSource.REPORTED)
+
+
+def _is_vector(vector: object) -> bool:
+    """Numbers, or their bytes in Base64."""
+    return isinstance(vector, dict) and isinstance(vector.get("embedding"), list | str) and bool(vector["embedding"])
 
 
 def _is_image(image: object) -> bool:

@@ -1,49 +1,46 @@
 """POST /v1/chat/completions: from bytes to a Call. What is not on OpenAI's published list is refused by name."""
 
-import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import InvalidRequest
 from core.types import Operation
-from gateway.types import Call
+from gateway.types import Call, Capability, ExtraFields
 from gateway.wire.fields import (
+    ANYTHING,
     BOOLEAN,
     OBJECT,
-    ExtraFields,
     Rule,
     check_fields,
+    check_kind,
+    check_object,
     either,
     integer,
     list_of,
+    missing,
     name,
     number,
     one_of,
     read_request,
     text,
 )
+from gateway.wire.parts import ANY_TEXT, DETAIL, PICTURE, check_file, check_part, check_sound
 
 MOST_MESSAGES = 2000
-_LONGEST = 10_000_000  # the body's own limit is what bounds texts
-_ANY_TEXT = text(_LONGEST)
-_LIST = Rule(_("a list"), lambda value: isinstance(value, list) and len(value) <= MOST_MESSAGES)
-
-# Nobody here fetches an address: pictures, sounds and files travel inside the request (contract, AB14).
-_PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+\Z")
-_FILE = re.compile(r"data:[a-z]+/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=\s]+\Z")
+MOST_TOOLS = 128
+EFFORT = one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_LIST = list_of(ANYTHING, MOST_MESSAGES)
 
 _FIELDS = {
     "model": name(120),
-    "messages": Rule(
-        _("a list of messages"), lambda value: isinstance(value, list) and 0 < len(value) <= MOST_MESSAGES
-    ),
+    "messages": _LIST,
     "audio": OBJECT,
     "frequency_penalty": number(-2, 2),
     "function_call": either(one_of("none", "auto"), OBJECT),
-    "functions": list_of(OBJECT, 128),
+    "functions": list_of(OBJECT, MOST_TOOLS),
     "logit_bias": OBJECT,
     "logprobs": BOOLEAN,
     "max_completion_tokens": integer(1, 10_000_000),
@@ -58,7 +55,7 @@ _FIELDS = {
     "prompt_cache_key": text(1024),
     "prompt_cache_options": OBJECT,
     "prompt_cache_retention": text(32),
-    "reasoning_effort": one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "reasoning_effort": EFFORT,
     "response_format": OBJECT,
     "safety_identifier": text(1024),
     "seed": integer(-(2**63), 2**63 - 1),
@@ -69,7 +66,7 @@ _FIELDS = {
     "stream_options": OBJECT,
     "temperature": number(0, 2),
     "tool_choice": either(one_of("none", "auto", "required"), OBJECT),
-    "tools": list_of(OBJECT, 128),
+    "tools": list_of(OBJECT, MOST_TOOLS, least=0),
     "top_logprobs": integer(0, 20),
     "top_p": number(0, 1),
     "user": text(1024),
@@ -90,25 +87,40 @@ _NOT_SENT = frozenset(
         "moderation",
     }
 )
+_STREAM_OPTIONS = {"include_usage": BOOLEAN, "include_obfuscation": BOOLEAN}
+FORMAT_KINDS = one_of("text", "json_object", "json_schema")
+SCHEMA = {"name": name(64), "schema": OBJECT, "strict": BOOLEAN, "description": ANY_TEXT}
+FUNCTION = {"name": name(64), "description": ANY_TEXT, "parameters": OBJECT, "strict": BOOLEAN}
+CUSTOM = {"name": name(64), "description": ANY_TEXT, "format": OBJECT}
+
 _MESSAGE = {
     "role": one_of("developer", "system", "user", "assistant", "tool", "function"),
-    "content": either(_ANY_TEXT, _LIST),
+    "content": either(ANY_TEXT, _LIST),
     "name": text(256),
-    "tool_calls": list_of(OBJECT, 128),
-    "tool_call_id": text(256),
+    "tool_calls": list_of(ANYTHING, MOST_TOOLS),
+    "tool_call_id": name(256),
     "function_call": OBJECT,
-    "refusal": _ANY_TEXT,
+    "refusal": ANY_TEXT,
     "audio": OBJECT,
-    "annotations": _LIST,
+    "annotations": list_of(ANYTHING, MOST_MESSAGES, least=0),
+    "reasoning_content": ANY_TEXT,
+    "reasoning": ANY_TEXT,
 }
+# Clients send back what they received; providers do not take it.
+_SENT_BACK = frozenset({"annotations", "reasoning_content", "reasoning"})
+_SAYS_SOMETHING = ("content", "tool_calls", "function_call", "refusal", "audio")
 _PARTS: dict[str, dict[str, Rule]] = {
-    "text": {"text": _ANY_TEXT},
-    "refusal": {"refusal": _ANY_TEXT},
+    "text": {"text": ANY_TEXT},
     "image_url": {"image_url": OBJECT},
     "input_audio": {"input_audio": OBJECT},
     "file": {"file": OBJECT},
+    "refusal": {"refusal": ANY_TEXT},
 }
-_STREAM_OPTIONS = {"include_usage": BOOLEAN, "include_obfuscation": BOOLEAN}
+_TOOL_CALLS = {
+    "function": {"name": name(64), "arguments": ANY_TEXT},
+    "custom": {"name": name(64), "input": ANY_TEXT},
+}
+_TOOLS = {"function": FUNCTION, "custom": CUSTOM}
 
 
 def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFields) -> Call:
@@ -121,13 +133,7 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
     body["messages"] = [
         _check_message(message, path=f"messages[{place}].") for place, message in enumerate(body["messages"])
     ]
-    if "stream_options" in body:
-        if not body.get("stream"):
-            raise InvalidRequest(_("stream_options needs stream to be true."), param="stream_options")
-        body["stream_options"] = check_fields(body["stream_options"], _STREAM_OPTIONS, path="stream_options.")
-    for place, tool in enumerate(body.get("tools", [])):
-        if tool.get("type") not in ("function", "custom"):
-            raise InvalidRequest(_("Tools must be of type function or custom."), param=f"tools[{place}].type")
+    _check_options(body)
     return Call(
         id=call_id,
         operation=Operation.CHAT,
@@ -136,7 +142,39 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
         stream=body.get("stream", False),
         count=body.get("n", 1),
         course_code=course_code,
+        needs=_find_needs(body),
     )
+
+
+def _check_options(body: dict[str, Any]) -> None:
+    """The fields that are objects, and those that make sense only beside another."""
+    if "stream_options" in body:
+        if not body.get("stream"):
+            raise InvalidRequest(_("stream_options needs stream to be true."), param="stream_options")
+        body["stream_options"] = check_fields(body["stream_options"], _STREAM_OPTIONS, path="stream_options.")
+    if body.get("top_logprobs") and not body.get("logprobs"):
+        raise InvalidRequest(_("top_logprobs needs logprobs to be true."), param="top_logprobs")
+    if "response_format" in body:
+        _check_format(body["response_format"])
+    for place, tool in enumerate(body.get("tools", [])):
+        _check_tool(tool, _TOOLS, path=f"tools[{place}].")
+    if not body.get("tools", True):
+        del body["tools"]  # some clients write no tools as an empty list, which providers refuse
+
+
+def _check_format(given: Mapping[str, Any]) -> None:
+    path = "response_format."
+    checked = check_fields(given, {"type": FORMAT_KINDS, "json_schema": OBJECT}, required=("type",), path=path)
+    if checked["type"] == "json_schema":
+        check_object(checked.get("json_schema"), SCHEMA, required=("name",), path=f"{path}json_schema.")
+
+
+def _check_tool(tool: object, kinds: Mapping[str, Mapping[str, Rule]], *, path: str) -> None:
+    """A tool: `{"type": KIND, KIND: {…}}`, with a name at least."""
+    checked = check_kind(tool, kinds, path=path)
+    kind = checked["type"]
+    check_fields(checked, {"type": ANY_TEXT, kind: OBJECT}, required=(kind,), path=path)
+    check_fields(checked[kind], kinds[kind], required=("name",), path=f"{path}{kind}.")
 
 
 def _check_message(message: object, *, path: str) -> dict[str, Any]:
@@ -146,29 +184,62 @@ def _check_message(message: object, *, path: str) -> dict[str, Any]:
     if isinstance(checked.get("content"), list):
         for place, part in enumerate(checked["content"]):
             _check_part(part, path=f"{path}content[{place}].")
-    checked.pop("annotations", None)  # clients send back what they received; providers do not take it
-    if "content" not in checked and checked["role"] != "assistant":
-        raise InvalidRequest(_("This message has no content."), param=f"{path}content")
+    for place, call in enumerate(checked.get("tool_calls", [])):
+        _check_tool_call(call, path=f"{path}tool_calls[{place}].")
+    _check_says_something(checked, path=path)
+    kept = {field: value for field, value in checked.items() if field not in _SENT_BACK}
     # An assistant's turn may hold nothing but tool calls, and says so with a null.
-    return {"content": None, **checked}
+    return {"content": None, **kept}
+
+
+def _check_says_something(message: Mapping[str, Any], *, path: str) -> None:
+    """A question must not be empty; an answer of a tool may be, and says to which call it belongs."""
+    role = message["role"]
+    if role == "tool" and "tool_call_id" not in message:
+        raise missing(f"{path}tool_call_id")
+    if role == "assistant":
+        is_empty = not any(message.get(field) for field in _SAYS_SOMETHING)
+    elif role == "user":
+        is_empty = not message.get("content")
+    else:
+        is_empty = "content" not in message
+    if is_empty:
+        raise InvalidRequest(_("This message has no content."), param=f"{path}content")
+
+
+def _check_tool_call(call: object, *, path: str) -> None:
+    """One call of an earlier answer, as it was received."""
+    checked = check_kind(call, _TOOL_CALLS, path=path, usual="function")
+    kind = checked["type"]
+    rules = {"id": name(256), "type": ANY_TEXT, "index": integer(0, MOST_TOOLS), kind: OBJECT}
+    check_fields(checked, rules, required=("id", kind), path=path)
+    check_fields(checked[kind], _TOOL_CALLS[kind], required=tuple(_TOOL_CALLS[kind]), path=f"{path}{kind}.")
 
 
 def _check_part(part: object, *, path: str) -> None:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if not isinstance(part, dict) or kind not in _PARTS:
-        raise _problem(
-            _("A part of a message must be of type text, image_url, input_audio, file or refusal."), path, "type"
-        )
-    check_fields(part, {"type": _ANY_TEXT, **_PARTS[kind]}, required=tuple(_PARTS[kind]), path=path)
+    checked = check_part(part, _PARTS, path=path)
+    kind = checked["type"]
+    value = checked[kind]
     if kind == "image_url":
-        picture = check_fields(part[kind], {"url": _ANY_TEXT, "detail": text(16)}, path=f"{path}image_url.")
-        if not _PICTURE.match(picture.get("url", "")):
-            raise _problem(_("Pictures must be sent inside the request, as a data: URL."), path, "image_url.url")
-    if kind == "file":
-        file = check_fields(part[kind], {"filename": name(255), "file_data": _ANY_TEXT}, path=f"{path}file.")
-        if not _FILE.match(file.get("file_data", "")):
-            raise _problem(_("Files must be sent inside the request, as a data: URL."), path, "file.file_data")
+        check_object(value, {"url": PICTURE, "detail": DETAIL}, required=("url",), path=f"{path}image_url.")
+    elif kind == "input_audio":
+        check_sound(value, path=f"{path}input_audio.")
+    elif kind == "file":
+        check_file(value, path=f"{path}file.")
 
 
-def _problem(message: str | Promise, path: str, field: str) -> InvalidRequest:
-    return InvalidRequest(message, param=path + field)
+def _find_needs(body: Mapping[str, Any]) -> dict[Capability, str]:
+    """What the model must be able to do for this, and the field that asks for it."""
+    needs = {}
+    for place, message in enumerate(body["messages"]):
+        if isinstance(message["content"], list) and any(part["type"] == "image_url" for part in message["content"]):
+            needs[Capability.VISION] = f"messages[{place}].content"
+    if "tools" in body:
+        needs[Capability.TOOLS] = "tools"
+    if body.get("response_format", {}).get("type") == "json_schema":
+        needs[Capability.JSON_SCHEMA] = "response_format"
+    if body.get("reasoning_effort", "none") != "none":
+        needs[Capability.REASONING] = "reasoning_effort"
+    if body.get("logprobs"):
+        needs[Capability.LOGPROBS] = "logprobs"
+    return needs

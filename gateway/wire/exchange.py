@@ -6,8 +6,9 @@ error envelope on every answer.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -22,11 +23,12 @@ from core.ids import new_id
 from core.limiter import Attempts
 from gateway.errors import RequestTooLarge, RequestTooSlow
 from gateway.wire import errors, sse
+from gateway.wire.stepping import begin
 from quotas.types import Standing, Unit
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 _BODY_SECONDS = 60  # a body that drips in slower than this is given up
 _READER_SECONDS = 60  # a reader that takes nothing for so long has left (contract, C12)
@@ -54,8 +56,9 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._started_at = clock.now()
-        self._turn = asyncio.Lock()
         self._last_write = 0.0
+        self._unsent: asyncio.Future[None] | None = None  # a task that still sends
+        self._is_gone = False
         self._is_started = False
         self._is_stream = False
         self._when_gone: Callable[[], None] = lambda: None
@@ -69,9 +72,7 @@ class Exchange:
     @property
     def language(self) -> str:
         """The one of our languages that Accept-Language names; English for the many programs that send none."""
-        asked = HttpRequest()
-        asked.META["HTTP_ACCEPT_LANGUAGE"] = self.header("accept-language")
-        return get_language_from_request(asked)
+        return _language_of(self.header("accept-language"))
 
     def header(self, name: str) -> str:
         return self._headers.get(name, "")
@@ -89,8 +90,7 @@ class Exchange:
 
     def check_host(self) -> None:
         """Raises InvalidRequest for a Host outside ALLOWED_HOSTS, as Django does for its pages."""
-        domain, _port = split_domain_port(self.header("host"))
-        if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
+        if not _is_ours(self.header("host"), tuple(settings.ALLOWED_HOSTS)):
             raise InvalidRequest(_("This Host header is not one of ours."), param="Host")
 
     async def read_body(self) -> bytes:
@@ -118,62 +118,54 @@ class Exchange:
         except TimeoutError:
             raise RequestTooSlow from None
 
-    @asynccontextmanager
-    async def attended(self, when_gone: Callable[[], None]) -> AsyncIterator[None]:
+    @contextmanager
+    def attended(self, when_gone: Callable[[], None]) -> Iterator[None]:
         """Inside, `when_gone` is called as soon as the client hangs up, or takes nothing any more."""
 
         async def watch() -> None:
             while (await self._receive())["type"] != "http.disconnect":
                 pass
-            when_gone()
+            self._note_gone()
 
         self._when_gone = when_gone
         watcher = asyncio.create_task(watch())
         try:
             yield
         finally:
-            await _end(watcher)
+            watcher.cancel()
 
-    @asynccontextmanager
-    async def pinged(self) -> AsyncIterator[None]:
+    @contextmanager
+    def pinged(self) -> Iterator[None]:
         """Inside, a stream that is silent for PING_SECONDS says that it is alive, even before its first event."""
-
-        async def ping() -> None:
-            self._last_write = _now()
-            while True:
-                pause = self._last_write + settings.PING_SECONDS - _now()
-                if pause > 0:
-                    await asyncio.sleep(pause)
-                else:
-                    await self.write(sse.PING)
-
-        pinger = asyncio.create_task(ping())
+        loop = asyncio.get_running_loop()
+        self._last_write = loop.time()
+        self._pinging = loop.call_later(settings.PING_SECONDS, self._ping)
         try:
             yield
         finally:
-            await _end(pinger)
+            self._pinging.cancel()
 
     async def answer(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """The whole answer at once."""
         named = {"content-type": "application/json", **(headers or {}), "content-length": str(len(body))}
-        await self._start(status, named)
-        await self._put({"type": "http.response.body", "body": body})
+        await self._put(self._make_start(status, named), {"type": "http.response.body", "body": body})
 
     async def answer_json(self, value: object) -> None:
         await self.answer(orjson.dumps(value))
 
-    async def write(self, piece: bytes) -> None:
+    def write_soon(self, piece: bytes) -> asyncio.Future[None] | None:
         """One piece of a stream; the first one starts it.
 
-        Raises:
-            ClientGone: the client takes nothing any more.
+        Returns:
+            None when the connection took it at once, which it mostly does; else what is done when it has, or when the
+            client takes nothing any more.
         """
-        async with self._turn:
-            if not self._is_started:
-                self._is_stream = True
-                await self._start(200, _STREAM_HEADERS)
-            await self._put({"type": "http.response.body", "body": piece, "more_body": True})
-            self._last_write = _now()
+        self._last_write = _now()
+        message: Message = {"type": "http.response.body", "body": piece, "more_body": True}
+        if self._is_started:
+            return self._send_soon(message)
+        self._is_stream = True
+        return self._send_soon(self._make_start(200, _STREAM_HEADERS), message)
 
     async def finish(self, piece: bytes) -> None:
         """The last piece of a stream."""
@@ -187,19 +179,65 @@ class Exchange:
             elif self._is_stream:
                 await self.finish(sse.event(errors.render(error)))
 
-    async def _start(self, status: int, headers: Mapping[str, str]) -> None:
+    def _ping(self) -> None:
+        now = _now()
+        if now >= self._last_write + settings.PING_SECONDS:
+            self._last_write = now
+            if self._unsent is None:
+                self.write_soon(sse.PING)
+        self._pinging = asyncio.get_running_loop().call_at(self._last_write + settings.PING_SECONDS, self._ping)
+
+    def _make_start(self, status: int, headers: Mapping[str, str]) -> Message:
         self._is_started = True
         named = {**self._list_common_headers(), **headers}
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
-        await self._put({"type": "http.response.start", "status": status, "headers": encoded})
+        return {"type": "http.response.start", "status": status, "headers": encoded}
 
-    async def _put(self, message: Message) -> None:
+    async def _put(self, *messages: Message) -> None:
+        """Raises ClientGone: the client takes nothing any more."""
+        slow = self._send_soon(*messages)
+        if slow is not None:
+            await slow
+        if self._is_gone:
+            raise ClientGone
+
+    def _send_soon(self, *messages: Message) -> asyncio.Future[None] | None:
+        """Send here and now what the connection takes; the rest in a task, after whatever else is unsent."""
+        is_simple = self._unsent is None and len(messages) == 1
+        work = self._send(messages[0]) if is_simple else self._send_all(messages, after=self._unsent)
+        try:
+            rest = begin(work)
+        except OSError:
+            self._note_gone()
+            return None
+        if rest is None:
+            return None
+        self._unsent = asyncio.ensure_future(self._end_sending(rest))
+        return self._unsent
+
+    async def _send_all(self, messages: Iterable[Message], *, after: asyncio.Future[None] | None) -> None:
+        if after is not None:
+            await asyncio.shield(after)
+        for message in messages:
+            if self._is_gone:
+                return
+            await self._send(message)
+
+    async def _end_sending(self, rest: Awaitable[None]) -> None:
+        """What a slow reader leaves to do, as long as it reads at all."""
+        this = asyncio.current_task()
         try:
             async with asyncio.timeout(_READER_SECONDS):
-                await self._send(message)
-        except (TimeoutError, OSError) as error:
-            self._when_gone()
-            raise ClientGone from error
+                await rest
+        except (TimeoutError, OSError):
+            self._note_gone()
+        finally:
+            if self._unsent is this:
+                self._unsent = None
+
+    def _note_gone(self) -> None:
+        self._is_gone = True
+        self._when_gone()
 
     def _list_common_headers(self) -> dict[str, str]:
         headers = {
@@ -223,8 +261,14 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a helper; what it died of is the main path's to find out, which uses the same connection."""
-    task.cancel()
-    with suppress(asyncio.CancelledError, ClientGone):
-        await task
+@lru_cache(maxsize=1000)
+def _is_ours(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _port = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
+
+
+@lru_cache(maxsize=1000)
+def _language_of(accepted: str) -> str:
+    asked = HttpRequest()
+    asked.META["HTTP_ACCEPT_LANGUAGE"] = accepted
+    return get_language_from_request(asked)

@@ -12,8 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import InvalidRequest
 from core.text import is_printable
-
-ExtraFields = Callable[[str], Collection[str]]
+from gateway.types import ExtraFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,7 @@ class Rule:
 
 BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
 OBJECT = Rule(gettext_lazy("an object"), lambda value: isinstance(value, dict))
+ANYTHING = Rule("JSON", lambda value: True)
 
 
 def number(least: float, most: float) -> Rule:
@@ -58,10 +58,10 @@ def one_of(*values: str) -> Rule:
     return Rule(" / ".join(values), lambda value: isinstance(value, str) and value in values)
 
 
-def list_of(rule: Rule, most: int) -> Rule:
+def list_of(rule: Rule, most: int, least: int = 1) -> Rule:
     return Rule(
-        gettext_lazy("a list of 1 to %d entries") % most,
-        lambda value: isinstance(value, list) and 0 < len(value) <= most and all(map(rule.holds, value)),
+        format_lazy(gettext_lazy("a list of {least} to {most} entries"), least=least, most=most),
+        lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(rule.holds, value)),
     )
 
 
@@ -123,15 +123,43 @@ def check_fields(
     given = {key: item for key, item in value.items() if item is not None}
     for field in required:
         if field not in given:
-            raise InvalidRequest(_("The field %(name)s is missing.") % {"name": path + field}, param=path + field)
+            raise missing(path + field)
     for field, item in given.items():
         rule = rules.get(field)
         if rule is None and field not in also:
             shown = path + field[:60]
             raise InvalidRequest(_("The field %(name)s is not known here.") % {"name": shown}, param=shown)
         if rule is not None and not rule.holds(item):
-            raise InvalidRequest(
-                _("The field %(name)s must be: %(rule)s.") % {"name": path + field, "rule": rule.says},
-                param=path + field,
-            )
+            raise _wrong(path + field, rule)
     return given
+
+
+def check_object(
+    value: object, rules: Mapping[str, Rule], *, required: Collection[str] = (), path: str
+) -> dict[str, Any]:
+    """The same for what may be no object at all."""
+    if not isinstance(value, dict):
+        raise _wrong(path.rstrip("."), OBJECT)
+    return check_fields(value, rules, required=required, path=path)
+
+
+def check_kind(value: object, kinds: Collection[str], *, path: str, usual: str = "") -> dict[str, Any]:
+    """An object whose `type` is one of `kinds`, with that type written out if it was left to the `usual` one.
+
+    Raises:
+        InvalidRequest: no object, or of another type.
+    """
+    if not isinstance(value, dict):
+        return check_object(value, {}, path=path)
+    kind = value.get("type") or usual
+    check_fields({"type": kind}, {"type": one_of(*kinds)}, path=path)
+    return {**value, "type": kind}
+
+
+def missing(field: str) -> InvalidRequest:
+    """What to raise for a field that should be there."""
+    return InvalidRequest(_("The field %(name)s is missing.") % {"name": field}, param=field)
+
+
+def _wrong(field: str, rule: Rule) -> InvalidRequest:
+    return InvalidRequest(_("The field %(name)s must be: %(rule)s.") % {"name": field, "rule": rule.says}, param=field)

@@ -7,18 +7,21 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import InvalidRequest
 from core.types import Operation
-from gateway.types import Call
-from gateway.wire.fields import BOOLEAN, ExtraFields, Rule, integer, name, one_of, read_request, text
+from gateway.types import Call, ExtraFields
+from gateway.wire.fields import BOOLEAN, Rule, integer, name, one_of, read_request, text
 
 LONGEST_PROMPT = 32_000
 _SIZE = re.compile(r"(auto|[1-9]\d{1,3}x[1-9]\d{1,3})\Z")
 
+PROMPT = Rule(
+    _("a text of 1 to %d characters") % LONGEST_PROMPT,
+    lambda value: isinstance(value, str) and 0 < len(value.strip()) <= LONGEST_PROMPT,
+)
+SIZE = Rule(_("a size such as 1024x1024, or auto"), lambda value: isinstance(value, str) and bool(_SIZE.match(value)))
+
 _FIELDS = {
     "model": name(120),
-    "prompt": Rule(
-        _("a text of 1 to %d characters") % LONGEST_PROMPT,
-        lambda value: isinstance(value, str) and 0 < len(value.strip()) <= LONGEST_PROMPT,
-    ),
+    "prompt": PROMPT,
     "background": one_of("transparent", "opaque", "auto"),
     "complexity": one_of("low", "medium", "high"),
     "moderation": one_of("low", "auto"),
@@ -29,9 +32,7 @@ _FIELDS = {
     "quality": one_of("low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"),
     "response_format": one_of("b64_json"),
     "safety_identifier": text(1024),
-    "size": Rule(
-        _("a size such as 1024x1024, or auto"), lambda value: isinstance(value, str) and bool(_SIZE.match(value))
-    ),
+    "size": SIZE,
     "stream": BOOLEAN,
     "style": one_of("vivid", "natural"),
     "user": text(1024),

@@ -12,7 +12,7 @@ def render_model(model: Model) -> dict[str, Any]:
         "id": model.name,
         "object": "model",
         "created": int(model.created_at.timestamp()),
-        "owned_by": model.upstream.provider.slug,
+        "owned_by": next((route.upstream.provider.slug for route in model.routes_in_use), ""),
     }
 
 

@@ -1,0 +1,168 @@
+"""Which of a model's places a call goes to, by what this process has seen of each. Pure decisions, and one board.
+
+A place is a model at an upstream. Three failures in a row and it rests, for longer each time; when the rest is over,
+one call tries it. A provider that asks to be left alone (Retry-After) is left alone. Another process has seen other
+things, and decides for itself: nothing here is shared, and nothing here counts for a quota.
+"""
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError, UpstreamRejected
+from gateway.types import Target
+
+FAILURES = 3  # in a row, until a place rests
+_SHORTEST, _LONGEST = 5, 60  # seconds it rests
+_SOON = 1  # seconds until a place that is full may have room
+
+Place = tuple[int, str]  # an upstream, and its name for the model
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What became of the last calls to a place.
+
+    Args:
+        failures: in a row.
+        rests_until: the moment of the clock before which nobody asks it.
+        is_busy: it rests because it said so.
+    """
+
+    failures: int = 0
+    rests_until: float = 0.0
+    is_busy: bool = False
+
+
+WELL = Health()
+
+
+def place_of(target: Target) -> Place:
+    """What a target's health is remembered under."""
+    return target.upstream_id, target.upstream_model
+
+
+def after(error: UpstreamError | None, health: Health, *, now: float) -> Health:
+    """The health of a place after a call.
+
+    Args:
+        error: what its answer ended in; None after a good answer. A refusal of the request itself says that it works.
+        now: seconds of any steady clock.
+    """
+    if error is None or isinstance(error, ContentFiltered | UpstreamRejected):
+        return WELL
+    if isinstance(error, UpstreamBusy):
+        return replace(health, rests_until=max(health.rests_until, now + error.retry_after), is_busy=True)
+    failures = health.failures + 1
+    if failures < FAILURES:
+        return Health(failures)
+    return Health(failures, now + min(_LONGEST, _SHORTEST * 2 ** min(failures - FAILURES, 8)))
+
+
+def tried(health: Health, *, now: float) -> Health:
+    """The health of a place that is asked now: while one call tries whether it works again, others do not."""
+    if health.failures < FAILURES:
+        return health
+    return replace(health, rests_until=now + _SHORTEST)
+
+
+def choose(
+    target: Target,
+    *,
+    health: Mapping[Place, Health],
+    running: Mapping[int, int],
+    now: float,
+    draw: Callable[[], float],
+) -> list[Target]:
+    """The places to ask, best first: by position, and among equals as often as their weights say.
+
+    A stand-in comes after every place of the model itself. Those that rest are left out, unless all of them do because
+    they failed: then asking is better than giving up.
+
+    Args:
+        running: calls of this process per upstream.
+        draw: a random number, 0 ≤ x < 1.
+
+    Raises:
+        UpstreamBusy: all of them are full, or asked to be left alone.
+    """
+    places = sorted(
+        (target, *target.spares),
+        # Exponential clocks: the one with twice the weight rings first twice as often (Efraimidis and Spirakis, 2006).
+        key=lambda place: (place.model != target.model, place.position, -math.log(1 - draw()) / place.weight),
+    )
+    with_room = [place for place in places if running.get(place.upstream_id, 0) < (place.most_parallel or math.inf)]
+    states = [(place, health.get(place_of(place), WELL)) for place in with_room]
+    awake = [place for place, state in states if state.rests_until <= now]
+    chosen = awake or [place for place, state in states if not state.is_busy]
+    if chosen:
+        return chosen
+    waits = [math.ceil(state.rests_until - now) for _place, state in states] or [_SOON]
+    raise UpstreamBusy(retry_after=min(waits))
+
+
+def second_of(chosen: Collection[Target], error: UpstreamError) -> Target | None:
+    """Where to ask once more after the first of the chosen failed before its first content (D7); None: nowhere.
+
+    What is wrong with the request is wrong everywhere. The same place is asked again only if it could not be reached or
+    said that it is broken.
+    """
+    if isinstance(error, ContentFiltered | UpstreamRejected):
+        return None
+    first, *others = chosen
+    if others:
+        return others[0]
+    return first if error.is_transient else None
+
+
+class Board:
+    """What this process has seen. `clock` gives seconds that only grow."""
+
+    def __init__(self, clock: Callable[[], float], draw: Callable[[], float] = random.random) -> None:
+        self._clock, self._draw = clock, draw
+        self._health: dict[Place, Health] = {}
+        self._running: Counter[int] = Counter()
+        self._resting: dict[Place, Target] = {}
+
+    def choose(self, target: Target) -> list[Target]:
+        """The places to ask now; see above."""
+        return choose(target, health=self._health, running=self._running, now=self._clock(), draw=self._draw)
+
+    def begin(self, target: Target) -> None:
+        """A call goes there."""
+        self._running[target.upstream_id] += 1
+        place = place_of(target)
+        if place in self._health:
+            self._health[place] = tried(self._health[place], now=self._clock())
+
+    def end(self, target: Target, error: UpstreamError | None, *, is_told: bool = True) -> None:
+        """A call came back; `is_told` is False when nobody waited for what it would have said."""
+        self._running[target.upstream_id] -= 1
+        if is_told:
+            self._note(target, error)
+
+    def list_resting(self) -> list[Target]:
+        """The places that rest because they failed: a health check may find them well again."""
+        return list(self._resting.values())
+
+    def note_check(self, target: Target, *, is_well: bool) -> None:
+        """What a health check found. One that answers is tried by the next call; one that does not rests on."""
+        place = place_of(target)
+        health = self._health.get(place, WELL)
+        self._health[place] = replace(health, rests_until=self._clock() + (0 if is_well else _SHORTEST))
+        if is_well:
+            self._resting.pop(place, None)
+
+    def _note(self, target: Target, error: UpstreamError | None) -> None:
+        place = place_of(target)
+        health = after(error, self._health.get(place, WELL), now=self._clock())
+        if health == WELL:
+            self._health.pop(place, None)
+        else:
+            self._health[place] = health
+        if health.failures >= FAILURES:
+            self._resting[place] = target
+        else:
+            self._resting.pop(place, None)

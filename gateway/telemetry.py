@@ -1,0 +1,162 @@
+"""What is seen of calls from outside: figures for Prometheus, and one line of the log for each call that ended.
+
+Every process counts for itself in a file under DATA_DIR/metrics, and /metrics adds them up, whichever worker is asked.
+A line names who, what, how it ended and how long it took; never a word of a prompt or of an answer.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import orjson
+from django.conf import settings
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from core import clock
+from gateway.types import Admission, Ending
+
+_SAMPLE_SECONDS = 1.0
+_FLUSH_SECONDS = 0.2  # what a process that is killed may leave unsaid; the ledger does not depend on it
+
+_WAITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_COMMITS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
+_OF_A_CALL = ("operation", "via", "model", "provider")
+
+_calls = Counter("gateway_calls", "Calls that ended.", (*_OF_A_CALL, "outcome", "code"))
+_tokens = Counter("gateway_tokens", "Tokens, as the provider reported them or as estimated.", ("model", "direction"))
+_first = Histogram("gateway_first_content_seconds", "From admission to the first content.", _OF_A_CALL, buckets=_WAITS)
+_whole = Histogram("gateway_call_seconds", "From admission to the end.", _OF_A_CALL, buckets=_WAITS)
+_errors = Counter("gateway_errors", "Errors told to callers of /v1.", ("code",))
+_ledger = Histogram("gateway_ledger_seconds", "Until the ledger's rows are durable.", ("step",), buckets=_COMMITS)
+_running = Gauge("gateway_running_calls", "Calls being relayed now.", multiprocess_mode="livesum")
+_lag = Gauge("gateway_loop_lag_seconds", "How late the slowest worker's event loop is.", multiprocess_mode="livemax")
+
+admitting, concluding = _ledger.labels("admit"), _ledger.labels("conclude")
+
+
+@dataclass(frozen=True, slots=True)
+class _Meters:
+    """The figures that calls of one kind move: looked up once."""
+
+    calls: Counter
+    first: Histogram
+    whole: Histogram
+    input_tokens: Counter
+    output_tokens: Counter
+
+
+def note_ending(admitted: Admission, ending: Ending) -> None:
+    """A call ended, and its rows are written."""
+    call, totals, now = admitted.call, ending.totals, clock.now()
+    kind = (call.operation.value, call.via.value, admitted.target.model, admitted.target.provider)
+    meters = _meters(kind, ending.outcome.value, ending.code)
+    took = (now - admitted.admitted_at).total_seconds()
+    meters.calls.inc()
+    meters.whole.observe(took)
+    first = None
+    if ending.first_content_at is not None:
+        first = (ending.first_content_at - admitted.admitted_at).total_seconds()
+        meters.first.observe(first)
+    meters.input_tokens.inc(totals.input_tokens or 0)
+    meters.output_tokens.inc(totals.output_tokens or 0)
+    _lines.write(
+        {
+            "event": "call",
+            "level": "info",
+            "logger": __name__,
+            "timestamp": now,
+            "request_id": call.id,
+            "user_id": admitted.principal.user_id,
+            "key_id": admitted.principal.key_id,
+            "operation": kind[0],
+            "via": kind[1],
+            "model": kind[2],
+            "provider": kind[3],
+            "outcome": ending.outcome.value,
+            "code": ending.code,
+            "input_tokens": totals.input_tokens,
+            "output_tokens": totals.output_tokens,
+            "first_ms": None if first is None else round(first * 1000),
+            "total_ms": round(took * 1000),
+        }
+    )
+
+
+def note_error(code: str) -> None:
+    """A caller of /v1 was told that something did not work."""
+    _errors.labels(code).inc()
+
+
+async def sample(count_running: Callable[[], int]) -> None:
+    """Look at this process again and again, until cancelled; then everything noted is written out."""
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            expected = loop.time() + _SAMPLE_SECONDS
+            await asyncio.sleep(_SAMPLE_SECONDS)
+            _lag.set(max(0.0, loop.time() - expected))
+            _running.set(count_running())
+    finally:
+        _running.set(0)
+        _lines.flush()
+
+
+def figures() -> CollectorRegistry:
+    """The figures of all processes together."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def forget_the_dead() -> None:
+    """Leave out the gauges of processes that are gone; what they counted stays counted."""
+    for pid in {int(file.stem.rpartition("_")[2]) for file in settings.METRICS_DIR.glob("gauge_live*_*.db")}:
+        if not _is_alive(pid):
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@cache
+def _meters(kind: tuple[str, str, str, str], outcome: str, code: str) -> _Meters:
+    model = kind[_OF_A_CALL.index("model")]
+    return _Meters(
+        _calls.labels(*kind, outcome, code),
+        _first.labels(*kind),
+        _whole.labels(*kind),
+        _tokens.labels(model, "input"),
+        _tokens.labels(model, "output"),
+    )
+
+
+class _Lines:
+    """Lines of the log, written together a few times a second: one by one they would cost more than the rest."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+
+    def write(self, line: dict[str, object]) -> None:
+        self._waiting.append(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            sys.stderr.write(b"".join(waiting).decode())
+            sys.stderr.flush()
+
+
+_lines = _Lines()

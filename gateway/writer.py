@@ -1,0 +1,218 @@
+"""Group commit: calls that wait at the same time are admitted and concluded in one transaction (decision 0022).
+
+Asynchronous code hands in here what the ledger shall write; one thread per process writes whatever is waiting, wakes
+who waits after the COMMIT, and takes what has come meanwhile. What goes wrong with one call happens to that call alone.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from core.errors import Unavailable
+from core.threads import hop, hop_to_writer
+from gateway.admission import Case, Concluding, Settling, write
+from gateway.snapshot import Snapshot
+from gateway.types import Admission, Answer, Asking, Ending, Refused
+from quotas.selectors import list_standings
+from usage.types import Outcome
+
+logger = logging.getLogger(__name__)
+
+Item = Case | Settling | Concluding
+
+_MOST_TOGETHER = 256
+# How long the database may be silent before those who wait to be admitted are told so (C14). A crowd is not silence:
+# each answered statement is a sign of life. On SQLite another process may take its turn at writing for as long as this.
+_PATIENCE = 20.0 if connection.vendor == "sqlite" else 1.8
+_LOOK_AGAIN = 0.4  # seconds, while it is silent
+# PostgreSQL's words for "someone else was in the way": serialization failure, deadlock.
+_TRY_ALONE = ("40001", "40P01")
+
+_snapshot = Snapshot()
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """Something to be written, and who waits for it; nobody waits for a settlement."""
+
+    item: Item
+    written: asyncio.Future[None] | None = None
+
+
+class _Queue:
+    """What one event loop has handed in."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[_Waiting] = deque()
+        self._together: list[_Waiting] = []
+        self._work: asyncio.Task[None] | None = None
+        self._look: asyncio.TimerHandle | None = None
+
+    def put(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        if self._work is None:
+            self._work = asyncio.create_task(self._write(), name="ledger writer")
+
+    async def drain(self) -> None:
+        while self._work is not None:
+            await asyncio.wait({self._work})
+
+    async def _write(self) -> None:
+        self._look_after(_PATIENCE)
+        try:
+            while self._waiting:
+                together = [self._waiting.popleft() for _ in range(min(_MOST_TOGETHER, len(self._waiting)))]
+                # Who has given up meanwhile is not admitted.
+                together = [one for one in together if one.written is None or not one.written.done()]
+                self._together = together
+                errors = await self._try(together)
+                for one, error in zip(together, errors, strict=True):
+                    self._wake(one, error)
+        finally:
+            self._work, self._together = None, []
+            if self._look is not None:
+                self._look.cancel()
+
+    def _look_after(self, seconds: float) -> None:
+        self._look = asyncio.get_running_loop().call_later(seconds, self._check_signs)
+
+    def _check_signs(self) -> None:
+        """Tell those who wait to be admitted when the database says nothing; who concludes goes on waiting."""
+        patience = _signs.latest + _PATIENCE - time.monotonic()
+        if patience <= 0:
+            for one in (*self._together, *self._waiting):
+                if isinstance(one.item, Case) and one.written is not None and not one.written.done():
+                    one.written.set_exception(Unavailable())
+        self._look_after(max(patience, _LOOK_AGAIN))
+
+    async def _try(self, together: Sequence[_Waiting]) -> Sequence[Exception | None]:
+        try:
+            return await hop_to_writer(_write_together, [one.item for one in together])
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody may wait for ever
+            return [error] * len(together)
+
+    def _wake(self, one: _Waiting, error: Exception | None) -> None:
+        if one.written is None:
+            if error is not None:
+                logger.warning("A call could not be settled at its first content.", exc_info=error)
+        elif one.written.done():
+            if error is None and isinstance(one.item, Case) and isinstance(one.item.outcome, Admission):
+                # Admitted for nobody: it never went upstream, and is given back.
+                self.put(_Waiting(Concluding(one.item.outcome, Ending(Outcome.LOST, "abandoned"))))
+        elif error is not None:
+            # Each gets one of their own: the same error raised by many would gather all their traces.
+            one.written.set_exception(_copy(error))
+        else:
+            one.written.set_result(None)
+
+
+async def admit_soon(asking: Asking) -> Admission | Answer | Refused:
+    """Decide about a call in the order of D10; an admitted one has its durable row when this returns (C01).
+
+    Returns:
+        the admission; or what the first call under the same Idempotency-Key was answered with; or the refusal, which
+        the caller raises, and which is recorded already.
+
+    Raises:
+        DatabaseError, InterfaceError: nothing is held.
+    """
+    case = Case(asking)
+    if asking.is_large:
+        await asyncio.to_thread(case.read_ahead, _snapshot)
+    else:
+        case.read_ahead(_snapshot)
+    try:
+        await _hand_in(case)
+    except Unavailable as error:
+        return Refused(error)
+    outcome = case.outcome
+    if outcome is None:
+        raise TypeError
+    if isinstance(outcome, Refused) and not outcome.standings and case.principal is not None:
+        return Refused(outcome.error, tuple(await hop(list_standings, case.principal)))
+    return outcome
+
+
+def settle_soon(admitted: Admission) -> None:
+    """The first content has arrived: the prompt is used (D2). Does not wait; a conclusion comes after it."""
+    _queue_here().put(_Waiting(Settling(admitted)))
+
+
+async def conclude_soon(admitted: Admission, ending: Ending) -> None:
+    """End a call and record it; written when this returns. The second time does nothing.
+
+    Raises:
+        DatabaseError, InterfaceError: nothing was written; try again in a while.
+    """
+    await _hand_in(Concluding(admitted, ending))
+
+
+async def drain() -> None:
+    """Return when everything that was handed in is written, or has failed: before the loop ends."""
+    await _queue_here().drain()
+
+
+class _Signs:
+    """When the database last answered the writer, on the monotonic clock."""
+
+    latest = 0.0
+
+    def note(self, execute: Callable[..., Any], *statement: Any) -> Any:
+        """Django's hook around each statement."""
+        answer = execute(*statement)
+        self.latest = time.monotonic()
+        return answer
+
+
+_signs = _Signs()
+_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+
+
+def _queue_here() -> _Queue:
+    loop = asyncio.get_running_loop()
+    queue = _queues.get(loop)
+    if queue is None:
+        queue = _queues[loop] = _Queue()
+    return queue
+
+
+async def _hand_in(item: Item) -> None:
+    written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    _queue_here().put(_Waiting(item, written))
+    await written
+
+
+def _write_together(items: Sequence[Item]) -> Sequence[Exception | None]:
+    """Write all of it, or each alone when something is wrong with one; what went wrong with each."""
+    _signs.latest = time.monotonic()
+    try:
+        with connection.execute_wrapper(_signs.note):
+            write(items, _snapshot)
+    except Exception as error:  # each of the others must still be tried
+        if len(items) == 1 or _is_outage(error):
+            return [error] * len(items)
+        logger.warning("A batch of %d calls is written one by one.", len(items), exc_info=True)
+        return [_write_together([item])[0] for item in items]
+    return [None] * len(items)
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the database is away, so that trying again at once would only make everyone wait."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    return getattr(error.__cause__, "sqlstate", None) not in _TRY_ALONE
+
+
+def _copy(error: Exception) -> Exception:
+    if isinstance(error, (DatabaseError, InterfaceError)):
+        copy = type(error)(*error.args)
+        copy.__cause__ = error
+        return copy
+    return error
