@@ -10,7 +10,7 @@ from core import clock
 from courses.models import Course
 from courses.selectors import list_enrollments
 from review.types import CourseUse, Day, PersonUse, Split, Stretch, Week
-from usage.selectors import label_keys, summarize
+from usage.selectors import count_people, label_keys, summarize
 from usage.types import Outcome, Summary, UsageFilters
 
 MOST_PARTS = 6  # as many as the charts have colors
@@ -59,7 +59,7 @@ def read_stretch(first_day: date, last_day: date) -> Stretch:
     return Stretch(
         first_day=first_day,
         last_day=last_day,
-        people=len(summarize(days, by=("user",))),
+        people=count_people(days),
         prompts=total.prompts,
         answered=_answered(calls),
         refused=calls.get(Outcome.REFUSED, 0),

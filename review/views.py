@@ -14,13 +14,18 @@ from django.views.decorators.http import require_GET
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Role
+from audit.services import record
 from core import clock
 from core.errors import InvalidRequest
 from core.text import csv_line
 from courses.models import Course
 from courses.selectors import access_taught_course, list_taught_courses
+from quotas.forms import QuotaForm
+from quotas.resolution import Rule
+from quotas.types import LEDGER_UNITS
 from review.forms import CourseUseForm
 from review.selectors import list_days, read_course, read_stretch, same_days_before
+from review.simulation import simulate
 from review.types import CourseUse, Day, Stretch
 
 _DAYS_SHOWN = 30
@@ -94,6 +99,21 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return render(request, "review/dashboard.html", context)
 
 
+@never_cache
+@role_required(Role.ADMIN)
+@require_GET
+def simulation(request: HttpRequest) -> HttpResponse:
+    """What last month would have looked like under the rule in the address; alone, or as a part of the rules' page."""
+    form = QuotaForm(request.GET)
+    if not form.is_valid():
+        raise InvalidRequest(_("The rule in the address cannot be read. Begin on the page of quotas."))
+    columns = form.rule()
+    drafted = Rule(**{name: value for name, value in columns.items() if name not in ("reason", "starts_at")})
+    is_counted = drafted.unit in LEDGER_UNITS
+    page = "review/_simulation.html" if request.htmx else "review/simulation.html"  # type: ignore[attr-defined]
+    return render(request, page, {"rule": drafted, "simulation": simulate(drafted) if is_counted else None})
+
+
 def _user_id(request: HttpRequest) -> int:
     return principal_of(request.user).user_id
 
@@ -101,6 +121,7 @@ def _user_id(request: HttpRequest) -> int:
 def _use(request: HttpRequest, code: str) -> tuple[Course, CourseUse]:
     shown = access_taught_course(user_id=_user_id(request), code=code)
     form = CourseUseForm(shown, request.GET)
+    record("course.export", subject=f"course/{shown.code}", name=shown.title)
     if not form.is_valid():
         field, (problem, *_more) = next(iter(form.errors.items()))
         raise InvalidRequest(str(problem), param=field)
