@@ -9,9 +9,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chat.services import LONGEST_DESCRIPTION
 from chat.types import ImageSize
 from core.errors import InvalidRequest
 from gateway.wire.fields import check_fields, either, integer, read_object, text
+from usage.types import LookReason
 
 _PLAIN = either(text(10_000_000), integer(0, 1000))
 
@@ -21,24 +23,51 @@ class AskForm(forms.Form):
 
     conversation = forms.UUIDField(required=False)
     model = forms.CharField(max_length=120, error_messages={"required": gettext_lazy("Choose a model.")})
-    course = forms.CharField(max_length=32, required=False)
+    course = forms.CharField(max_length=57, required=False)
     text = forms.CharField(required=False, strip=False)
+    instead_of = forms.UUIDField(required=False)
+
+
+class AgainForm(forms.Form):
+    """Another answer to an earlier question, by another AI model if one is named."""
+
+    model = forms.CharField(max_length=120, required=False)
 
 
 class ImageForm(forms.Form):
     """A wish for images."""
 
     model = forms.CharField(max_length=120, error_messages={"required": gettext_lazy("Choose a model.")})
-    course = forms.CharField(max_length=32, required=False)
+    course = forms.CharField(max_length=57, required=False)
     prompt = forms.CharField(required=False, strip=False)
     size = forms.CharField(max_length=16, initial=ImageSize.SQUARE)
+    quality = forms.CharField(max_length=16, required=False)
+    source = forms.UUIDField(required=False)
     count = forms.IntegerField()
+
+
+class DescriptionForm(forms.Form):
+    """What a picture shows, in other words than its prompt."""
+
+    alt = forms.CharField(max_length=LONGEST_DESCRIPTION, required=False)
 
 
 class TitleForm(forms.Form):
     """Another title for a conversation."""
 
     title = forms.CharField(max_length=400, required=False)
+
+
+class LookForm(forms.Form):
+    """Why a teacher opens a student's chat."""
+
+    reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=LookReason)
+    note = forms.CharField(
+        label=gettext_lazy("In your words"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("The student reads this sentence with your name, under “Who looked”."),
+    )
 
 
 def cleaned(form: type[forms.Form], request: HttpRequest) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from chat.types import Author, Progress
 from core import clock
 from core.ids import new_id
-from courses.models import Course
+from courses.models import Assignment, Course
+from courses.types import Tag
 
 
 class Conversation(models.Model):
@@ -22,6 +23,13 @@ class Conversation(models.Model):
     course = models.ForeignKey(
         Course, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("course")
     )
+    assignment = models.ForeignKey(
+        Assignment, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("assignment")
+    )
+    head = models.ForeignKey(
+        "Message", models.SET_NULL, null=True, related_name="+", help_text=_("The last message of the branch shown.")
+    )
+    is_pinned = models.BooleanField(_("pinned"), default=False)
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
     deleted_at = models.DateTimeField(null=True)
@@ -35,12 +43,23 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def tag(self) -> str:
+        """What its calls are for: a course, one of its assignments, or ""."""
+        if self.course is None:
+            return ""
+        return str(Tag(self.course.code, self.assignment.code if self.assignment else ""))
+
 
 class Message(models.Model):
-    """One turn. An answer grows while `progress` is running; its text so far is kept, so that a reload finds it."""
+    """One turn, after the one it follows: several that follow the same one are branches (docs/decisions/0041).
+
+    An answer grows while `progress` is running; its text so far is kept, so that a reload finds it.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
+    parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="+")
     author = models.CharField(max_length=8, choices=Author)
     text = models.TextField(blank=True)
     progress = models.CharField(max_length=8, choices=Progress, default=Progress.COMPLETE)
@@ -66,6 +85,46 @@ class Message(models.Model):
         return f"{self.author} {self.progress}"
 
 
+class AnswerLink(models.Model):
+    """The permalink of an answer: readable by everyone signed in here while it is open."""
+
+    answer = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="+")
+    opened_at = models.DateTimeField(default=clock.now)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("permalink")
+        verbose_name_plural = _("permalinks")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether others may follow it."""
+        return self.closed_at is None
+
+
+class SharedChat(models.Model):
+    """A branch of a conversation as it was when it was shared: readable by everyone signed in here until revoked.
+
+    Messages are never rewritten, so the branch up to `leaf` stays what it was.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    leaf = models.ForeignKey(Message, models.CASCADE, related_name="+")
+    shared_at = models.DateTimeField(default=clock.now)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-shared_at",)
+        verbose_name = _("shared chat")
+        verbose_name_plural = _("shared chats")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class ImageJob(models.Model):
     """One wish for images. The row is the truth; a Celery message only wakes a worker that claims it by its lease."""
 
@@ -75,12 +134,18 @@ class ImageJob(models.Model):
     prompt = models.TextField(_("prompt"))
     model = models.CharField(_("AI model"), max_length=120)
     size = models.CharField(_("size"), max_length=16, default="1024x1024")
+    quality = models.CharField(_("quality"), max_length=16, blank=True)
     count = models.PositiveSmallIntegerField(_("how many"), default=1)
+    source = models.ForeignKey(
+        "Picture", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("changes")
+    )
     progress = models.CharField(max_length=8, choices=Progress, default=Progress.WAITING)
     call_id = models.UUIDField(null=True, unique=True)
     prompts = models.PositiveSmallIntegerField(default=0, help_text=_("Held while it runs; what it used at the end."))
     attempts = models.PositiveSmallIntegerField(default=0, help_text=_("How many workers have claimed it."))
     code = models.CharField(max_length=40, blank=True)
+    wants_stop = models.BooleanField(default=False)
+    preview = models.FileField(upload_to="previews", blank=True, help_text=_("How far the first picture has come."))
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)
     ended_at = models.DateTimeField(null=True)
@@ -113,6 +178,9 @@ class Picture(models.Model):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     is_placeholder = models.BooleanField(default=False)
+    alt = models.CharField(
+        _("description"), max_length=1000, blank=True, help_text=_("What it shows, for who cannot see it.")
+    )
 
     class Meta:
         ordering = ("id",)

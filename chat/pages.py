@@ -1,6 +1,6 @@
 """What the chat and image pages show: the contexts of their templates, put together from the rooms below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,15 +13,17 @@ from django.utils.translation import gettext as _
 from accounts.types import Principal
 from chat import selectors
 from chat.errors import explain
-from chat.models import Conversation, ImageJob, Message
-from chat.services import LONGEST_IMAGE_PROMPT, LONGEST_PROMPT, MOST_IMAGES
-from chat.types import Author, ImageSize, Progress
+from chat.models import Conversation, ImageJob, Message, Picture
+from chat.services import LONGEST_DESCRIPTION, LONGEST_IMAGE_PROMPT, LONGEST_PROMPT, MOST_IMAGES
+from chat.types import Author, Branch, ImageQuality, ImageSize, Progress
 from core import clock
 from core.errors import DomainError
 from core.types import Operation
-from courses.selectors import list_courses_of
-from gateway.models import Model
+from courses.selectors import CourseChoice, find_choice, list_choices
+from courses.types import Tag
+from gateway.models import Model, Route
 from gateway.selectors import list_models_for
+from gateway.types import Capability
 from quotas.selectors import list_standings
 from quotas.types import Unit
 
@@ -36,6 +38,7 @@ class Turn:
     label: str
     weight: int
     failure: str
+    branch: Branch | None = None
 
     @property
     def is_running(self) -> bool:
@@ -43,6 +46,7 @@ class Turn:
 
     @property
     def may_retry(self) -> bool:
+        """Whether trying again is the way on, rather than a choice."""
         return self.message.author == Author.MODEL and self.message.progress in (Progress.FAILED, Progress.STOPPED)
 
     @property
@@ -61,9 +65,12 @@ class Notice:
     href: str = ""
 
 
-def list_turns(conversation_id: UUID, *, since: UUID | None = None) -> list[Turn]:
-    """The messages of a conversation as shown: all of them, or from one on."""
-    return _turns(selectors.list_messages(conversation_id, since=since))
+def list_turns(conversation: Conversation, *, since: UUID | None = None) -> list[Turn]:
+    """The messages of the branch shown: all of them, or from one on."""
+    path = selectors.list_path(conversation)
+    if since is not None:
+        path = path[next((n for n, message in enumerate(path) if message.pk == since), 0) :]
+    return _turns(path, selectors.find_branches(conversation.pk))
 
 
 def get_turn(principal: Principal, answer_id: UUID) -> Turn:
@@ -72,12 +79,33 @@ def get_turn(principal: Principal, answer_id: UUID) -> Turn:
     Raises:
         NotFound: it is not the person's.
     """
-    return _turns([selectors.access_answer(user_id=principal.user_id, answer_id=answer_id)])[0]
+    answer = selectors.access_answer(user_id=principal.user_id, answer_id=answer_id)
+    return _turns([answer], selectors.find_branches(answer.conversation_id))[0]
 
 
-def render_turns(turns: Sequence[Turn]) -> str:
-    """The markup of messages, as in the page."""
-    return "".join(render_to_string("chat/_message.html", {"turn": turn}) for turn in turns)
+def list_branch(leaf: Message) -> list[Turn]:
+    """The branch that ends in a message, as others are shown it."""
+    return _turns(selectors.list_path(leaf.conversation, leaf=leaf.pk))
+
+
+def list_shown(question: Message, answer: Message) -> list[Turn]:
+    """One question and its answer, as others are shown them."""
+    return _turns([question, answer])
+
+
+def name_model(name: str) -> tuple[str, str]:
+    """How people know an AI model and who runs it; the name itself, and "", for one that is gone."""
+    model = Model.objects.filter(name=name).first()
+    if model is None:
+        return name, ""
+    maker = Route.objects.filter(model=model).values_list("upstream__provider__name", flat=True).first()
+    return model.label, maker or ""
+
+
+def render_turns(turns: Sequence[Turn], csrf_token: str) -> str:
+    """The markup of messages, as in the page; their forms carry the page's token."""
+    shared = {"csrf_token": csrf_token}
+    return "".join(render_to_string("chat/_message.html", {"turn": turn} | shared) for turn in turns)
 
 
 def find_left(principal: Principal) -> int | None:
@@ -103,7 +131,7 @@ def chat_context(
     return {
         **composer_context(principal, conversation),
         **talks_context(principal, current=conversation_id, before=before),
-        "turns": list_turns(conversation.pk) if conversation else [],
+        "turns": list_turns(conversation) if conversation else [],
         "deleted": _find_deleted(principal, deleted_id),
         "draft": draft,
         "notice": _notice_of(refusal) if refusal else None,
@@ -114,7 +142,7 @@ def chat_context(
             "ask": reverse("chat-ask"),
             "talks": reverse("chat-list"),
             "notices": _notices(),
-            "words": _words(),
+            "words": words(),
         },
     }
 
@@ -126,9 +154,40 @@ def composer_context(principal: Principal, conversation: Conversation | None) ->
         "conversation": conversation,
         "models": models,
         "chosen": _chosen(models, conversation.model if conversation else ""),
-        "courses": [] if conversation else list_courses_of(principal.user_id),
+        "choices": [] if conversation else list_course_notes(principal),
+        "rule_note": _note_of_conversation(principal, conversation) if conversation else "",
         "left": find_left(principal),
     }
+
+
+def list_course_notes(principal: Principal) -> list[tuple[CourseChoice, str]]:
+    """What the person may tag a call with, each with a sentence about how much AI is allowed there."""
+    return [(choice, _note_of(choice)) for choice in list_choices(principal.user_id, clock.now())]
+
+
+def _note_of_conversation(principal: Principal, conversation: Conversation) -> str:
+    tag = Tag.read(conversation.tag)
+    choice = find_choice(principal.user_id, tag) if tag else None
+    return _note_of(choice) if choice else conversation.course.title if conversation.course else ""
+
+
+def _note_of(choice: CourseChoice) -> str:
+    """How much AI is allowed there, what is to be done first, and who may read along."""
+    if choice.rule is None:
+        return choice.title
+    said = [_("AI: %(approach)s.") % {"approach": choice.rule.get_approach_display()}]
+    if choice.is_refused:
+        return said[0]
+    if choice.lacks_permission:
+        said.append(_("Ask your teacher first."))
+    if choice.unread:
+        said.append(_("Read and accept the rule first."))
+    said.append(
+        _("Teachers of the course may open this chat with a reason; you see who looked.")
+        if choice.is_readable
+        else _("No teacher can open this chat.")
+    )
+    return " ".join(said)
 
 
 def talks_context(principal: Principal, *, current: UUID | None, before: datetime | None = None) -> JsonObject:
@@ -136,6 +195,7 @@ def talks_context(principal: Principal, *, current: UUID | None, before: datetim
     talks = selectors.list_conversations(principal.user_id, before=before)
     is_full = len(talks) == selectors.CONVERSATIONS_AT_ONCE
     return {
+        "pinned": [] if before else selectors.list_pinned(principal.user_id),
         "groups": selectors.group_by_day(talks),
         "current_id": current,
         "earlier": talks[-1].updated_at if is_full else None,
@@ -147,23 +207,42 @@ def images_context(
     principal: Principal,
     *,
     before: UUID | None = None,
+    change: UUID | None = None,
     draft: str = "",
     refusal: DomainError | None = None,
 ) -> JsonObject:
-    """The image page with its gallery."""
+    """The image page with its gallery.
+
+    Args:
+        change: one of the person's pictures: its words are the draft, and a model that can edit begins from it.
+
+    Raises:
+        NotFound: `change` is no picture of the person's.
+    """
     models = list_models_for(principal, Operation.IMAGE)
+    source = selectors.access_picture(user_id=principal.user_id, picture_id=change) if change else None
+    chosen = _chosen(models, source.job.model if source else "")
+    draft = draft or (source.job.prompt if source else "")
     return {
         **gallery_context(principal, before=before),
         "models": models,
-        "chosen": _chosen(models, ""),
-        "courses": list_courses_of(principal.user_id),
+        "chosen": chosen,
+        "choices": list_course_notes(principal),
         "sizes": ImageSize.choices,
+        "size": source.job.size if source else "",
+        "qualities": ImageQuality.choices if any(map(_tells_qualities, models)) else [],
+        "source": source if source and chosen and Capability.EDITS in chosen.capabilities else None,
         "counts": range(1, MOST_IMAGES + 1),
         "left": find_left(principal),
         "draft": draft,
         "notice": _notice_of(refusal) if refusal else None,
         "longest": LONGEST_IMAGE_PROMPT,
-        "data": {"user": principal.user_id, "notices": _notices(), "words": _words()},
+        "data": {
+            "user": principal.user_id,
+            "notices": _notices(),
+            "words": words(),
+            "weights": {model.name: {"": model.prompt_weight, **model.image_weights} for model in models},
+        },
     }
 
 
@@ -180,22 +259,44 @@ def tile_context(job: ImageJob) -> JsonObject:
         "job": job,
         "seconds": int((clock.now() - job.created_at).total_seconds()),
         "is_open": job.progress in (Progress.WAITING, Progress.RUNNING),
+        "is_stopped": job.progress == Progress.STOPPED,
+        "missing": job.count - len(job.pictures.all()) if job.progress == Progress.COMPLETE else 0,
         "failure": explain(job.code) if job.progress == Progress.FAILED else "",
     }
 
 
-def _turns(messages: Sequence[Message]) -> list[Turn]:
+def picture_context(picture: Picture) -> JsonObject:
+    """One picture with what is known of it."""
+    model = Model.objects.filter(name=picture.job.model).first()
+    return {
+        "picture": picture,
+        "job": picture.job,
+        "model": model.label if model else picture.job.model,
+        "shape": dict(ImageSize.choices).get(picture.job.size, picture.job.size),
+        "quality": dict(ImageQuality.choices).get(picture.job.quality, ""),
+        "can_change": bool(model and Capability.EDITS in model.capabilities),
+        "longest": LONGEST_DESCRIPTION,
+    }
+
+
+def _tells_qualities(model: Model) -> bool:
+    """Whether the model's price list knows qualities: others are not asked for one."""
+    return any(word in ImageQuality.values for name in model.image_weights for word in name.split())
+
+
+def _turns(messages: Sequence[Message], branches: Mapping[UUID, Branch] | None = None) -> list[Turn]:
     models = Model.objects.in_bulk({message.model for message in messages}, field_name="name")
-    return [_turn(message, models.get(message.model)) for message in messages]
+    return [_turn(message, models.get(message.model), (branches or {}).get(message.pk)) for message in messages]
 
 
-def _turn(message: Message, model: Model | None) -> Turn:
+def _turn(message: Message, model: Model | None, branch: Branch | None) -> Turn:
     by_person = message.author == Author.PERSON
     return Turn(
         message=message,
         label=str(Author.PERSON.label) if by_person else model.label if model else message.model,
         weight=model.prompt_weight if model else 1,
         failure=explain(message.code) if message.progress == Progress.FAILED else "",
+        branch=branch,
     )
 
 
@@ -224,14 +325,25 @@ def _notices() -> dict[str, JsonObject]:
         "": {"title": _("This was not sent"), "action": "", "href": ""},
         "insufficient_quota": {
             "title": _("Your prompts are used up"),
-            "action": _("See my use"),
-            "href": reverse("statement"),
+            "action": _("Ask for more"),
+            "href": reverse("ask"),
         },
         "acknowledgment_required": {
             "title": _("Please accept the clauses first"),
             "action": _("Read the clauses"),
             "href": reverse("clauses"),
             "returns": True,
+        },
+        "rule_acknowledgment_required": {
+            "title": _("Please accept the rule of the course first"),
+            "action": _("Read the rule"),
+            "href": reverse("my_courses"),
+            "returns": True,
+        },
+        "policy_refused": {
+            "title": _("A rule does not allow this"),
+            "action": _("My courses and their rules"),
+            "href": reverse("my_courses"),
         },
         "rate_limit_exceeded": {"title": _("Too many at once"), "action": "", "href": ""},
         "sign_in_required": {
@@ -243,7 +355,7 @@ def _notices() -> dict[str, JsonObject]:
     }
 
 
-def _words() -> dict[str, str]:
+def words() -> dict[str, str]:
     """The few words scripts say by themselves, so that translation has one home."""
     return {
         "kept": _("It is saved below."),

@@ -1,18 +1,23 @@
 """Reads of conversations and images. `access_*` reads with permission: what is not yours is not found."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet, Sum
+from django.db.models import Count, Prefetch, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from chat.models import Conversation, ImageJob, Message, Picture
-from chat.types import Author, Progress, Snapshot
+from accounts.types import Role
+from chat.models import AnswerLink, Conversation, ImageJob, Message, Picture, SharedChat
+from chat.types import Author, Branch, Progress, Snapshot
 from core import clock
 from core.errors import NotFound
+from courses.models import Course, Enrollment
+from courses.selectors import list_readable_spans
+from courses.types import CourseRole
 from gateway.models import Model
 from gateway.types import ProviderKind
 from quotas.models import LedgerEntry, Reservation
@@ -34,7 +39,7 @@ def access_conversation(*, user_id: int, conversation_id: UUID) -> Conversation:
         NotFound: there is none by that id, it is someone else's, or it is deleted.
     """
     own = Conversation.objects.filter(pk=conversation_id, user_id=user_id, deleted_at=None)
-    conversation = own.select_related("course").first()
+    conversation = own.select_related("user", "course", "assignment__course").first()
     if conversation is None:
         raise NotFound
     return conversation
@@ -48,10 +53,21 @@ def find_deleted_conversation(*, user_id: int, conversation_id: UUID | None) -> 
 
 def list_conversations(user_id: int, *, before: datetime | None = None) -> list[Conversation]:
     """The person's conversations, the latest first, at most CONVERSATIONS_AT_ONCE that were last used `before`."""
-    own = Conversation.objects.filter(user_id=user_id, deleted_at=None)
+    own = Conversation.objects.filter(user_id=user_id, deleted_at=None, is_pinned=False)
     if before is not None:
         own = own.filter(updated_at__lt=before)
     return list(own[:CONVERSATIONS_AT_ONCE])
+
+
+def list_conversation_ids(user_id: int) -> list[UUID]:
+    """The ids of every conversation of the person, the oldest first."""
+    own = Conversation.objects.filter(user_id=user_id, deleted_at=None)
+    return list(own.order_by("pk").values_list("pk", flat=True))
+
+
+def list_pinned(user_id: int) -> list[Conversation]:
+    """The conversations the person pinned, the latest first."""
+    return list(Conversation.objects.filter(user_id=user_id, deleted_at=None, is_pinned=True))
 
 
 def group_by_day(conversations: Sequence[Conversation]) -> list[tuple[str, list[Conversation]]]:
@@ -75,10 +91,62 @@ def _heading(at: datetime) -> str:
     return date_format(day, "F" if day.year == today.year else "YEAR_MONTH_FORMAT")
 
 
-def list_messages(conversation_id: UUID, *, since: UUID | None = None) -> list[Message]:
-    """The messages of a conversation, the first one first: all of them, or from one on."""
-    messages = Message.objects.filter(conversation_id=conversation_id)
-    return list(messages if since is None else messages.filter(pk__gte=since))
+def list_path(conversation: Conversation, *, leaf: UUID | None = None) -> list[Message]:
+    """The messages of one branch, the first one first: the branch shown, or the one that ends in `leaf`.
+
+    Two queries, whatever the number of branches.
+    """
+    parents = dict(Message.objects.filter(conversation=conversation).values_list("pk", "parent"))
+    path: list[UUID] = []
+    step = leaf or conversation.head_id or max(parents.keys() - set(parents.values()), default=None)
+    while step in parents:
+        path.append(step)
+        step = parents.pop(step)
+    found = Message.objects.in_bulk(path)
+    messages = [found[message_id] for message_id in reversed(path)]
+    for message in messages:
+        message.conversation = conversation  # no query for each
+    return messages
+
+
+def find_branches(conversation_id: UUID) -> dict[UUID, Branch]:
+    """The place of each message that has neighbors among the branches of the conversation; one query."""
+    children: dict[UUID | None, list[UUID]] = defaultdict(list)
+    links = Message.objects.filter(conversation=conversation_id).order_by("pk").values_list("pk", "parent")
+    for message_id, parent_id in links:
+        children[parent_id].append(message_id)
+    branches: dict[UUID, Branch] = {}
+    for siblings in children.values():
+        if len(siblings) > 1:
+            around = [None, *siblings, None]
+            for n, message_id in enumerate(siblings, 1):
+                branches[message_id] = Branch(n, len(siblings), around[n - 1], around[n + 1])
+    return branches
+
+
+def find_leaf(message: Message) -> UUID:
+    """The newest end of the branch that runs through a message."""
+    links = Message.objects.filter(conversation=message.conversation_id).order_by("pk")
+    children: dict[UUID | None, UUID] = dict(links.values_list("parent", "pk"))  # the newest of each wins
+    leaf = message.pk
+    while leaf in children:
+        leaf = children[leaf]
+    return leaf
+
+
+def access_message(*, user_id: int, message_id: UUID) -> Message:
+    """A message in one of the person's own conversations, with its conversation.
+
+    Raises:
+        NotFound: there is none by that id, it is someone else's, or its conversation is deleted.
+    """
+    own = Message.objects.filter(conversation__user_id=user_id, conversation__deleted_at=None)
+    message = (
+        own.select_related("conversation__course", "conversation__assignment__course").filter(pk=message_id).first()
+    )
+    if message is None:
+        raise NotFound
+    return message
 
 
 def has_running_answer(conversation_id: UUID) -> bool:
@@ -88,24 +156,22 @@ def has_running_answer(conversation_id: UUID) -> bool:
     ).exists()
 
 
-def list_turns(conversation_id: UUID, *, before: UUID | None = None, characters: int) -> list[dict[str, str]]:
-    """The latest turns of a conversation as a provider reads them: whole ones, oldest first, beginning with a question.
+def turns_of(path: Sequence[Message], *, characters: int) -> list[dict[str, str]]:
+    """The latest turns of a branch as a provider reads them: whole ones, oldest first, beginning with a question.
 
     Answers that failed or stayed empty are left out.
 
     Args:
-        before: the message they lead up to; the end of the conversation when None.
         characters: the most text they may have together.
     """
-    messages = Message.objects.filter(conversation_id=conversation_id).exclude(progress=Progress.FAILED)
-    if before is not None:
-        messages = messages.filter(pk__lt=before)
     turns: list[dict[str, str]] = []
-    for author, text in messages.exclude(text="").order_by("-pk").values_list("author", "text").iterator(chunk_size=20):
-        characters -= len(text)
+    for message in reversed(path):
+        if not message.text or message.progress == Progress.FAILED:
+            continue
+        characters -= len(message.text)
         if characters < 0:
             break
-        turns.append({"role": "user" if author == Author.PERSON else "assistant", "content": text})
+        turns.append({"role": "user" if message.author == Author.PERSON else "assistant", "content": message.text})
     while turns and turns[-1]["role"] == "assistant":
         turns.pop()
     return turns[::-1]
@@ -113,7 +179,7 @@ def list_turns(conversation_id: UUID, *, before: UUID | None = None, characters:
 
 def get_longest_history(model: str) -> int:
     """How many characters of a conversation the AI model is sent at most, the question included."""
-    kind = Model.objects.filter(name=model).values_list("upstream__provider__kind", flat=True).first()
+    kind = Model.objects.filter(name=model).values_list("routes__upstream__provider__kind", flat=True).first()
     return SHORT_HISTORY if kind == ProviderKind.LOCAL else LONG_HISTORY
 
 
@@ -127,7 +193,7 @@ def access_answer(*, user_id: int, answer_id: UUID) -> Message:
         NotFound: there is none by that id, or it is someone else's, or its conversation is deleted.
     """
     answer = (
-        Message.objects.select_related("conversation__course")
+        Message.objects.select_related("conversation__course", "conversation__assignment__course")
         .filter(pk=answer_id, author=Author.MODEL, conversation__user_id=user_id, conversation__deleted_at=None)
         .first()
     )
@@ -137,19 +203,14 @@ def access_answer(*, user_id: int, answer_id: UUID) -> Message:
 
 
 def get_question(answer: Message) -> Message:
-    """The question an answer belongs to: the person's last message before it.
+    """The question an answer follows.
 
     Raises:
         NotFound: it is gone.
     """
-    question = (
-        Message.objects.filter(conversation_id=answer.conversation_id, author=Author.PERSON, pk__lt=answer.pk)
-        .order_by("-pk")
-        .first()
-    )
-    if question is None:
+    if answer.parent is None:
         raise NotFound
-    return question
+    return answer.parent
 
 
 def get_snapshot(answer_id: UUID) -> Snapshot:
@@ -182,6 +243,26 @@ def get_charge(call_id: UUID) -> int:
 def is_dispatched(call_id: UUID) -> bool:
     """Whether the call's reservation is still open and nothing has come back for it."""
     return Reservation.objects.filter(call_id=call_id, state__in=(State.HELD, State.DISPATCHED)).exists()
+
+
+def find_answer_link(answer_id: UUID) -> AnswerLink | None:
+    """The permalink of an answer, open or closed; None when it never had one."""
+    return AnswerLink.objects.filter(pk=answer_id).first()
+
+
+def access_answer_link(*, reader_id: int, answer_id: UUID) -> AnswerLink:
+    """The permalink of an answer for somebody signed in, with the answer, its conversation and its author.
+
+    Its own author may follow it while it is closed, to see what others would.
+
+    Raises:
+        NotFound: it was never opened, is closed, or its conversation is deleted.
+    """
+    links = AnswerLink.objects.select_related("answer__conversation__user", "answer__conversation__course")
+    link = links.filter(pk=answer_id, answer__conversation__deleted_at=None).first()
+    if link is None or not (link.is_open or link.answer.conversation.user_id == reader_id):
+        raise NotFound
+    return link
 
 
 # ---- images -----------------------------------------------------------------------------------------
@@ -226,3 +307,90 @@ def _own_jobs(user_id: int) -> QuerySet[ImageJob]:
         .select_related("course")
         .prefetch_related(Prefetch("pictures", queryset=Picture.objects.order_by("id")))
     )
+
+
+def list_shared_chats(user_id: int) -> list[SharedChat]:
+    """What the person shares now, the newest first."""
+    own = SharedChat.objects.filter(leaf__conversation__user_id=user_id, revoked_at=None)
+    return list(own.filter(leaf__conversation__deleted_at=None).select_related("leaf__conversation"))
+
+
+def access_shared_chat(shared_id: UUID) -> SharedChat:
+    """A chat that is shared now, with its conversation and owner, for somebody signed in.
+
+    Raises:
+        NotFound: it never was, is revoked, or its conversation is deleted.
+    """
+    shared = SharedChat.objects.select_related("leaf__conversation__user", "leaf__conversation__course")
+    found = shared.filter(pk=shared_id, revoked_at=None, leaf__conversation__deleted_at=None).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+# ---- search ----------------------------------------------------------------------------------------------------------
+
+HITS_AT_ONCE = 30
+
+
+def search_messages(user_id: int, words: Sequence[str], *, before: datetime | None = None) -> list[Message]:
+    """The person's messages that hold every word, the newest first, at most HITS_AT_ONCE older than `before`.
+
+    Words are found anywhere in the text, in any script, in any case; only the person's own rows are read
+    (docs/decisions/0042).
+    """
+    hits = Message.objects.filter(conversation__user_id=user_id, conversation__deleted_at=None)
+    for word in words:
+        hits = hits.filter(text__icontains=word)
+    if before is not None:
+        hits = hits.filter(created_at__lt=before)
+    return list(hits.select_related("conversation").order_by("-created_at", "-pk")[:HITS_AT_ONCE])
+
+
+def search_titles(user_id: int, words: Sequence[str]) -> list[Conversation]:
+    """The person's conversations whose title holds every word, the latest first, at most HITS_AT_ONCE."""
+    own = Conversation.objects.filter(user_id=user_id, deleted_at=None)
+    for word in words:
+        own = own.filter(title__icontains=word)
+    return list(own[:HITS_AT_ONCE])
+
+
+# ---- a teacher's look ------------------------------------------------------------------------------------------------
+
+COURSE_CHATS_AT_ONCE = 50
+REVIEW_AFTER_END = timedelta(days=60)  # as long as grades may be asked about
+
+
+def list_course_chats(course: Course, *, before: datetime | None = None) -> list[Conversation]:
+    """The chats of the course that its teachers may open with a reason, the last used first (D14).
+
+    Only students' chats, only those begun while the course's published rule said so, and not long after its end.
+    What its owner deleted stays openable until retention removes it.
+    """
+    chats = _readable_chats(course)
+    if before is not None:
+        chats = chats.filter(updated_at__lt=before)
+    return list(chats.annotate(turns=Count("messages")).order_by("-updated_at", "-id")[:COURSE_CHATS_AT_ONCE])
+
+
+def access_course_chat(course: Course, conversation_id: UUID) -> Conversation:
+    """One chat of the course that its teachers may open.
+
+    Raises:
+        NotFound: there is none, or it is not theirs to open: the two look the same.
+    """
+    chat = _readable_chats(course).filter(pk=conversation_id).first()
+    if chat is None:
+        raise NotFound
+    return chat
+
+
+def _readable_chats(course: Course) -> QuerySet[Conversation]:
+    if clock.local_day(clock.now()) > course.ends_on + REVIEW_AFTER_END:
+        return Conversation.objects.none()
+    announced = Q(pk__in=[])
+    for start, end in list_readable_spans(course.pk):
+        announced |= Q(created_at__gte=start) & (Q(created_at__lt=end) if end else Q())
+    staff = Enrollment.objects.filter(course=course).exclude(role=CourseRole.STUDENT)
+    chats = Conversation.objects.filter(announced, course=course, user__role=Role.STUDENT)
+    return chats.exclude(user__in=staff.values("user")).select_related("user", "course")

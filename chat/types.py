@@ -34,18 +34,43 @@ class ImageSize(TextChoices):
     PORTRAIT = "1024x1536", _("Portrait")
 
 
+class ImageQuality(TextChoices):
+    """How carefully a picture is drawn, where the AI model knows the difference."""
+
+    LOW = "low", _("Sketch")
+    MEDIUM = "medium", _("Medium")
+    HIGH = "high", _("Fine")
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A message's place among those that follow the same message.
+
+    Args:
+        number: from 1, in order of time.
+        before, after: the neighbors; None at either end.
+    """
+
+    number: int
+    total: int
+    before: UUID | None
+    after: UUID | None
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question that was saved and admitted: what the page needs, and what the answering task needs.
 
     Args:
         question_id: None when an earlier question is asked again.
+        instead_of: the message of another branch that is not shown any more.
     """
 
     conversation_id: UUID
     question_id: UUID | None
     answer_id: UUID
     admission: Admission
+    instead_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

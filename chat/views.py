@@ -1,4 +1,4 @@
-"""The chat and image pages, and the doors their scripts knock at.
+"""The chat page, and the doors its script knocks at.
 
 A view that only waits for bytes is asynchronous and touches the database in hops; all others are synchronous.
 """
@@ -22,22 +22,17 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
-from django.utils.http import content_disposition_header
-from django.utils.text import get_valid_filename
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Principal
-from chat import answering, events, pages, selectors, services, tasks
-from chat.forms import AskForm, ImageForm, TitleForm, cleaned, wants_json
+from chat import answering, events, pages, selectors, services
+from chat.forms import AgainForm, AskForm, TitleForm, cleaned, wants_json
 from chat.types import Asked
 from core.errors import DomainError, InvalidRequest
 from core.threads import hop, leave_database
-
-SECONDS_A_YEAR = 365 * 24 * 3600
-
 
 # ---- chat -------------------------------------------------------------------------------------------
 
@@ -115,6 +110,26 @@ async def stop_answer(request: HttpRequest, answer_id: UUID) -> HttpResponse:
 
 @require_POST
 @role_required()
+def show_branch(request: HttpRequest, message_id: UUID) -> HttpResponse:
+    """Show another branch of a conversation: the one that runs through this message."""
+    shown = services.show_branch(user_id=principal_of(request.user).user_id, message_id=message_id)
+    return redirect(f"{reverse('conversation', args=[shown.pk])}#m-{message_id}")
+
+
+@require_POST
+@role_required()
+def pin(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
+    """Keep a conversation at the top of the list; with `off`, no more."""
+    services.pin_conversation(
+        user_id=principal_of(request.user).user_id,
+        conversation_id=conversation_id,
+        is_pinned="off" not in request.POST,
+    )
+    return redirect("conversation", conversation_id)
+
+
+@require_POST
+@role_required()
 def rename(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     """Give a conversation another title."""
     services.rename_conversation(
@@ -141,64 +156,6 @@ def restore(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
     return redirect("conversation", conversation_id)
 
 
-# ---- images -----------------------------------------------------------------------------------------
-
-
-@require_safe
-@role_required()
-def images(request: HttpRequest) -> HttpResponse:
-    """The image page: the form and the gallery."""
-    before = _id(request.GET.get("before", ""))
-    return render(request, "chat/images.html", pages.images_context(principal_of(request.user), before=before))
-
-
-@require_POST
-@role_required()
-def make_images(request: HttpRequest) -> HttpResponse:
-    """Take a wish for images: 201 with its tile; without a script, back to the page."""
-    principal = principal_of(request.user)
-    try:
-        wish = cleaned(ImageForm, request)
-        job = services.make_images(principal=principal, course_code=wish.pop("course"), **wish)
-    except DomainError as refusal:
-        if wants_json(request):
-            raise
-        draft = request.POST.get("prompt", "")
-        context = pages.images_context(principal, draft=draft, refusal=refusal)
-        return render(request, "chat/images.html", context, status=refusal.status)
-    tasks.wake_image_worker()
-    if wants_json(request):
-        made = {"job": str(job.pk), "url": reverse("image-job", args=[job.pk]), "left": pages.find_left(principal)}
-        return JsonResponse(made, status=201)
-    return redirect("images")
-
-
-@require_safe
-@role_required()
-def image_job(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """The tile of one job, as it stands now."""
-    principal = principal_of(request.user)
-    job = selectors.access_image_job(user_id=principal.user_id, job_id=job_id)
-    context = {"tile": pages.tile_context(job), "left": pages.find_left(principal)}
-    return render(request, "chat/_tile.html", context)
-
-
-@require_safe
-@role_required()
-def picture(request: HttpRequest, picture_id: UUID) -> HttpResponse:
-    """The bytes of one picture, for its owner alone; with `?download`, as a file."""
-    found = selectors.access_picture(user_id=principal_of(request.user).user_id, picture_id=picture_id)
-    with found.file.open() as file:
-        response = HttpResponse(file.read(), content_type="image/png")
-    name = f"{get_valid_filename(found.job.prompt[:40].strip(' .') or 'image')}.png"
-    response["Content-Disposition"] = content_disposition_header("download" in request.GET, name) or "inline"
-    # The bytes under this address never change, but only this person's browser may keep them.
-    response["Cache-Control"] = f"private, max-age={SECONDS_A_YEAR}, immutable"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
 # ---- what a view asks of the database in one hop ----------------------------------------------------
 
 
@@ -211,29 +168,32 @@ def _ask(request: HttpRequest) -> Asked:
         model=asked["model"],
         conversation_id=asked["conversation"],
         course_code=asked["course"],
+        instead_of=asked["instead_of"],
     )
 
 
 def _ask_again(request: HttpRequest, answer_id: UUID) -> Asked:
-    return services.ask_again(principal=principal_of(request.user), answer_id=answer_id)
+    model = cleaned(AgainForm, request)["model"]
+    return services.ask_again(principal=principal_of(request.user), answer_id=answer_id, model=model)
 
 
 def _asked(request: HttpRequest, asked: Asked) -> dict[str, Any]:
     """What the page needs to go on: the new messages, and around them what the first question of a chat changes."""
     principal = asked.admission.principal
-    turns = pages.list_turns(asked.conversation_id, since=asked.question_id or asked.answer_id)
     context = {
         **pages.chat_context(principal, conversation_id=asked.conversation_id),
         "csrf_token": get_token(request),
     }
+    turns = pages.list_turns(context["conversation"], since=asked.question_id or asked.answer_id)
     return {
         "conversation": str(asked.conversation_id),
         "question": str(asked.question_id) if asked.question_id else None,
         "answer": str(asked.answer_id),
+        "instead_of": str(asked.instead_of) if asked.instead_of else None,
         "follow": reverse("chat-answer-events", args=[asked.answer_id]),
         "url": reverse("conversation", args=[asked.conversation_id]),
         "left": context["left"],
-        "html": pages.render_turns(turns),
+        "html": pages.render_turns(turns, context["csrf_token"]),
         **{part: render_to_string(f"chat/_{part}.html", context, request) for part in ("heading", "rule", "talks")},
     }
 
@@ -251,10 +211,10 @@ def _ending(request: HttpRequest, answer_id: UUID) -> Callable[[], dict[str, Any
     """Check that the answer is the person's, and prepare what its last event will tell, in the person's language."""
     principal = principal_of(request.user)
     selectors.access_answer(user_id=principal.user_id, answer_id=answer_id)
-    return partial(_ended, principal, answer_id, get_language() or "en")
+    return partial(_ended, principal, answer_id, get_language() or "en", get_token(request))
 
 
-def _ended(principal: Principal, answer_id: UUID, language: str) -> dict[str, Any]:
+def _ended(principal: Principal, answer_id: UUID, language: str, csrf_token: str) -> dict[str, Any]:
     with override(language):
         turn = pages.get_turn(principal, answer_id)
         return {
@@ -263,7 +223,7 @@ def _ended(principal: Principal, answer_id: UUID, language: str) -> dict[str, An
             "left": pages.find_left(principal),
             "code": turn.message.code,
             "message": turn.failure,
-            "html": pages.render_turns([turn]),
+            "html": pages.render_turns([turn], csrf_token),
         }
 
 

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from accounts.types import Principal
 from core.errors import DomainError, InvalidRequest
 from core.text import is_printable
-from courses.models import Course
-from courses.selectors import find_course_of
+from courses.models import Assignment, Course
+from courses.selectors import find_assignment, find_course_of
+from courses.types import Tag
 
 
 @contextmanager
@@ -29,18 +30,34 @@ def admission_first() -> Iterator[None]:
         raise refused
 
 
-def course_of(principal: Principal, code: str) -> Course | None:
-    """The person's course by that code; None for "".
+def course_of(principal: Principal, tag: str) -> Course | None:
+    """The person's course of that tag, CODE or CODE/ASSIGNMENT; None for "".
 
     Raises:
         InvalidRequest: the person is not in such a course.
     """
-    if not code:
+    wanted = Tag.read(tag)
+    if wanted is None:
         return None
-    course = find_course_of(user_id=principal.user_id, code=code)
+    course = find_course_of(user_id=principal.user_id, code=wanted.course)
     if course is None:
-        raise InvalidRequest(_("You are not in a course “%(code)s”.") % {"code": code[:32]}, param="course")
+        raise InvalidRequest(_("You are not in a course “%(code)s”.") % {"code": wanted.course[:32]}, param="course")
     return course
+
+
+def assignment_of(course: Course, tag: str) -> Assignment | None:
+    """The assignment a tag names in the course; None when it names none.
+
+    Raises:
+        InvalidRequest: the course has no such assignment.
+    """
+    wanted = Tag.read(tag)
+    if wanted is None or not wanted.assignment:
+        return None
+    assignment = find_assignment(course_id=course.pk, code=wanted.assignment)
+    if assignment is None:
+        raise InvalidRequest(_("%(course)s has no such assignment.") % {"course": course.code}, param="course")
+    return assignment
 
 
 def checked_text(text: str, *, longest: int) -> str:

@@ -1,6 +1,6 @@
 """Conversations: asking, keeping an answer as it grows, ending it; renaming, deleting, restoring."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from accounts.types import Principal
 from chat import selectors
 from chat.errors import AnswerRunning, Lost
 from chat.models import Conversation, Message
-from chat.services.admitting import admission_first, checked_text, course_of
+from chat.services.admitting import admission_first, assignment_of, checked_text, course_of
 from chat.types import Asked, Author, Progress
 from core import clock
 from core.errors import InvalidRequest, NotFound
@@ -31,57 +31,100 @@ LONGEST_TITLE = 60
 
 
 def ask(
-    *, principal: Principal, text: str, model: str, conversation_id: UUID | None = None, course_code: str = ""
+    *,
+    principal: Principal,
+    text: str,
+    model: str,
+    conversation_id: UUID | None = None,
+    course_code: str = "",
+    instead_of: UUID | None = None,
 ) -> Asked:
     """Save a question with an empty answer and admit the call, or do nothing at all.
 
     Args:
-        conversation_id: the conversation to go on with; a new one when None.
-        course_code: the course a new conversation is for, or "". It stays: who may read along is told before the
-            first prompt and does not change behind the person's back (D14).
+        conversation_id: the conversation to go on with, at the end of the branch shown; a new one when None.
+        course_code: what a new conversation is for, CODE or CODE/ASSIGNMENT, or "". It stays: who may read along is
+            told before the first prompt and does not change behind the person's back (D14).
+        instead_of: an earlier question of the conversation that this one is another wording of: a new branch.
 
     Raises:
         InvalidRequest: the text is empty or longer than LONGEST_PROMPT, or the course is not one of the person's.
-        NotFound: the conversation is not the person's.
+        NotFound: the conversation or the earlier question is not the person's.
         AnswerRunning: the answer before this one is still being written.
         Refusal: what `gateway.admission.admit` says no with.
     """
     text = checked_text(text, longest=LONGEST_PROMPT)
     if conversation_id is None:
-        course = course_of(principal, course_code)
-        conversation = Conversation(user_id=principal.user_id, title=title_of(text), model=model, course=course)
+        conversation = _new_conversation(principal, title=title_of(text), model=model, tag=course_code)
     else:
         conversation = selectors.access_conversation(user_id=principal.user_id, conversation_id=conversation_id)
-    call = _chat_call(conversation, model=model, question=text)
+    path = _path_before(conversation, instead_of) if instead_of else selectors.list_path(conversation)
+    call = _chat_call(conversation, path, model=model, question=text)
     with admission_first():
         _check_turn(conversation)
         admission = gate.admit(principal, call)
-        conversation.model, conversation.updated_at = model, clock.now()
-        conversation.save()
         # Two ids of one millisecond are in no order of their own: the question comes first.
         question_id, answer_id = sorted((new_id(), new_id()))
-        Message.objects.create(pk=question_id, conversation=conversation, author=Author.PERSON, text=text)
-        _create_answer(answer_id, conversation, admission)
-    return Asked(conversation.pk, question_id, answer_id, admission)
+        conversation.model, conversation.updated_at = model, clock.now()
+        conversation.save()
+        question = Message.objects.create(
+            pk=question_id,
+            conversation=conversation,
+            parent=path[-1] if path else None,
+            author=Author.PERSON,
+            text=text,
+        )
+        _create_answer(answer_id, question, admission)
+    return Asked(conversation.pk, question_id, answer_id, admission, instead_of)
 
 
-def ask_again(*, principal: Principal, answer_id: UUID) -> Asked:
-    """Have the question of an earlier answer answered once more, at the end of its conversation.
+def ask_again(*, principal: Principal, answer_id: UUID, model: str = "") -> Asked:
+    """Have the question of an earlier answer answered once more, as another branch beside it.
+
+    Args:
+        model: another AI model than the earlier answer's.
 
     Raises:
         NotFound, AnswerRunning, Refusal: as `ask`.
     """
     earlier = selectors.access_answer(user_id=principal.user_id, answer_id=answer_id)
     conversation, question = earlier.conversation, selectors.get_question(earlier)
-    call = _chat_call(conversation, model=earlier.model, question=question.text, before=question.pk)
+    path = selectors.list_path(conversation, leaf=question.pk)[:-1]
+    call = _chat_call(conversation, path, model=model or earlier.model, question=question.text)
     answer_id = new_id()
     with admission_first():
         _check_turn(conversation)
         admission = gate.admit(principal, call)
         conversation.updated_at = clock.now()
         conversation.save(update_fields=["updated_at"])
-        _create_answer(answer_id, conversation, admission)
-    return Asked(conversation.pk, None, answer_id, admission)
+        _create_answer(answer_id, question, admission)
+    return Asked(conversation.pk, None, answer_id, admission, earlier.pk)
+
+
+def show_branch(*, user_id: int, message_id: UUID) -> Conversation:
+    """Show the branch that runs through a message, to its newest end; the next question goes on from there.
+
+    Raises:
+        NotFound: the message is not in one of the person's conversations.
+    """
+    message = selectors.access_message(user_id=user_id, message_id=message_id)
+    conversation = message.conversation
+    Conversation.objects.filter(pk=conversation.pk).update(head=selectors.find_leaf(message))
+    return conversation
+
+
+def _new_conversation(principal: Principal, *, title: str, model: str, tag: str) -> Conversation:
+    course = course_of(principal, tag)
+    assignment = assignment_of(course, tag) if course else None
+    return Conversation(user_id=principal.user_id, title=title, model=model, course=course, assignment=assignment)
+
+
+def _path_before(conversation: Conversation, question_id: UUID) -> list[Message]:
+    """The branch up to, not including, an earlier question of the person's."""
+    path = selectors.list_path(conversation, leaf=question_id)
+    if not path or path[-1].author != Author.PERSON:
+        raise NotFound
+    return path[:-1]
 
 
 def title_of(text: str) -> str:
@@ -94,16 +137,16 @@ def title_of(text: str) -> str:
     return (head if space and len(head) > LONGEST_TITLE // 2 else line[: LONGEST_TITLE - 1]).rstrip(" ,.;:") + "…"
 
 
-def _chat_call(conversation: Conversation, *, model: str, question: str, before: UUID | None = None) -> Call:
+def _chat_call(conversation: Conversation, path: Sequence[Message], *, model: str, question: str) -> Call:
     room = max(0, selectors.get_longest_history(model) - len(question))
-    turns = selectors.list_turns(conversation.pk, before=before, characters=room)
+    turns = selectors.turns_of(path, characters=room)
     return Call(
         id=new_id(),
         operation=Operation.CHAT,
         model=model,
         body={"messages": [*turns, {"role": "user", "content": question}]},
         stream=True,
-        course_code=conversation.course.code if conversation.course else "",
+        course_code=conversation.tag,
         via=Via.WEB,
     )
 
@@ -115,10 +158,11 @@ def _check_turn(conversation: Conversation) -> None:
         raise AnswerRunning
 
 
-def _create_answer(answer_id: UUID, conversation: Conversation, admission: Admission) -> None:
+def _create_answer(answer_id: UUID, question: Message, admission: Admission) -> None:
     Message.objects.create(
         pk=answer_id,
-        conversation=conversation,
+        conversation_id=question.conversation_id,
+        parent=question,
         author=Author.MODEL,
         progress=Progress.RUNNING,
         model=admission.call.model,
@@ -126,6 +170,7 @@ def _create_answer(answer_id: UUID, conversation: Conversation, admission: Admis
         prompts=admission.prompts,
         lease_until=clock.now() + LEASE,
     )
+    Conversation.objects.filter(pk=question.conversation_id).update(head=answer_id)
 
 
 # ---- an answer as it grows --------------------------------------------------------------------------
@@ -185,6 +230,18 @@ def rename_conversation(*, user_id: int, conversation_id: UUID, title: str) -> C
     if not conversation.title:
         raise InvalidRequest(_("A chat needs a title of at least one letter."), param="title")
     conversation.save(update_fields=["title"])
+    return conversation
+
+
+def pin_conversation(*, user_id: int, conversation_id: UUID, is_pinned: bool) -> Conversation:
+    """Keep a conversation at the top of the list, or let it go back to its day.
+
+    Raises:
+        NotFound: it is not the person's.
+    """
+    conversation = selectors.access_conversation(user_id=user_id, conversation_id=conversation_id)
+    conversation.is_pinned = is_pinned
+    conversation.save(update_fields=["is_pinned"])
     return conversation
 
 

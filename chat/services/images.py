@@ -6,6 +6,8 @@ whatever process is alive; so a worker that dies loses nothing: another one clai
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.core.files.base import ContentFile
@@ -22,14 +24,16 @@ from chat.errors import Lost
 from chat.models import ImageJob, Picture
 from chat.pictures import Canvas
 from chat.services.admitting import admission_first, checked_text, course_of
-from chat.types import ImageSize, Progress
+from chat.types import ImageQuality, ImageSize, Progress
 from core import clock
 from core.errors import DomainError, InvalidRequest
 from core.ids import new_id
+from core.text import one_line
 from core.types import Operation, Via
 from gateway import admission as gate
 from gateway.selectors import find_target
-from gateway.types import Admission, Call
+from gateway.types import Admission, Call, Capability, Dialect
+from gateway.types import Picture as SentPicture
 from quotas.services import renew
 
 # A worker that draws says so every few seconds; silent for this long means dead.
@@ -39,18 +43,29 @@ PATIENCE = timedelta(minutes=10)
 MOST_ATTEMPTS = 2  # D7: at most one retry, within the same reservation
 MOST_IMAGES = 4
 LONGEST_IMAGE_PROMPT = 4_000  # characters
+LONGEST_DESCRIPTION = 1_000
 
 _OPEN = Q(progress__in=(Progress.WAITING, Progress.RUNNING))
 
 
 def make_images(
-    *, principal: Principal, prompt: str, model: str, size: str, count: int, course_code: str = ""
+    *,
+    principal: Principal,
+    prompt: str,
+    model: str,
+    size: str,
+    count: int,
+    quality: str = "",
+    source_id: UUID | None = None,
+    course_code: str = "",
 ) -> ImageJob:
     """Save a wish for images and admit the call, or do nothing at all. A worker draws them later.
 
     Args:
         size: one of ImageSize.
         count: how many, up to MOST_IMAGES.
+        quality: one of ImageQuality, or "" for what the AI model takes by itself.
+        source_id: the person's own picture that is to be changed, for a model that can.
         course_code: the course the images are for, or "".
 
     Raises:
@@ -62,9 +77,19 @@ def make_images(
         raise InvalidRequest(_("Choose one of the shapes on the page."), param="size")
     if not 1 <= count <= MOST_IMAGES:
         raise InvalidRequest(_("Choose between 1 and %(most)s images.") % {"most": MOST_IMAGES}, param="count")
-    course = course_of(principal, course_code)
+    if quality and quality not in ImageQuality.values:
+        raise InvalidRequest(_("Choose one of the qualities on the page."), param="quality")
+    source = selectors.access_picture(user_id=principal.user_id, picture_id=source_id) if source_id else None
     job = ImageJob(
-        user_id=principal.user_id, course=course, prompt=prompt, model=model, size=size, count=count, call_id=new_id()
+        user_id=principal.user_id,
+        course=course_of(principal, course_code),
+        prompt=prompt,
+        model=model,
+        size=size,
+        quality=quality,
+        count=count,
+        source=source,
+        call_id=new_id(),
     )
     call = _call_of(job)
     with admission_first():
@@ -85,7 +110,7 @@ def claim_image_job(*, job_id: UUID) -> Admission | None:
     )
     if not claimed:
         return None
-    job = ImageJob.objects.select_related("course").get(pk=job_id)
+    job = ImageJob.objects.select_related("course", "source").get(pk=job_id)
     try:
         if job.call_id is None or not selectors.is_dispatched(job.call_id):
             raise Lost
@@ -95,10 +120,54 @@ def claim_image_job(*, job_id: UUID) -> Admission | None:
         return None
 
 
-def renew_image_job(*, job_id: UUID) -> None:
-    """Say that this worker is still drawing."""
+def renew_image_job(*, job_id: UUID) -> bool:
+    """Say that this worker is still drawing; whether the person wants it stopped."""
     running = ImageJob.objects.filter(pk=job_id, progress=Progress.RUNNING)
     running.update(lease_until=clock.now() + LEASE)
+    return running.filter(wants_stop=True).exists()
+
+
+def stop_image_job(*, user_id: int, job_id: UUID) -> None:
+    """Stop a job of the person's. One that waits ends at once and costs nothing; one that is being drawn ends when its
+    worker has hung up on the provider, and costs what it held (D2): the provider draws it all the same.
+
+    Raises:
+        NotFound: there is no such job of the person's.
+    """
+    job = selectors.access_image_job(user_id=user_id, job_id=job_id)
+    with transaction.atomic():
+        waiting = ImageJob.objects.filter(pk=job.pk, progress=Progress.WAITING)
+        if waiting.update(progress=Progress.STOPPED, prompts=0, ended_at=clock.now()):
+            gate.withdraw(_admission_of(job))
+        else:
+            ImageJob.objects.filter(pk=job.pk, progress=Progress.RUNNING).update(wants_stop=True)
+
+
+def keep_preview(*, job_id: UUID, canvas: Canvas) -> None:
+    """Show how far the first picture has come, in place of the preview before."""
+    job = ImageJob.objects.filter(pk=job_id, progress=Progress.RUNNING).first()
+    if job is None:
+        return
+    before = job.preview.name
+    job.preview.name = default_storage.save(f"previews/{job_id}.png", ContentFile(canvas.data))
+    job.save(update_fields=["preview"])
+    if before:
+        default_storage.delete(before)
+
+
+def end_stopped_image_job(*, job_id: UUID) -> None:
+    """End a job whose provider was hung up on, as the person wished."""
+    _end(job_id, Progress.STOPPED)
+
+
+def describe_picture(*, user_id: int, picture_id: UUID, text: str) -> None:
+    """Keep the person's own words for what a picture shows; "" means its prompt again.
+
+    Raises:
+        NotFound: it is no picture of the person's.
+    """
+    picture = selectors.access_picture(user_id=user_id, picture_id=picture_id)
+    Picture.objects.filter(pk=picture.pk).update(alt=one_line(text, longest=LONGEST_DESCRIPTION))
 
 
 def finish_image_job(*, job_id: UUID, canvases: Sequence[Canvas], is_placeholder: bool) -> None:
@@ -150,8 +219,13 @@ def _hopeless(now: datetime) -> Q:
 def _end(job_id: UUID, progress: Progress, code: str = "") -> bool:
     job = ImageJob.objects.filter(_OPEN, pk=job_id)
     call_id = job.values_list("call_id", flat=True).first()
+    preview = job.values_list("preview", flat=True).first()
     prompts = selectors.get_charge(call_id) if call_id else 0
-    return bool(job.update(progress=progress, code=code, prompts=prompts, ended_at=clock.now(), lease_until=None))
+    ended = {"progress": progress, "code": code, "prompts": prompts, "ended_at": clock.now()}
+    is_ended = bool(job.update(**ended, lease_until=None, preview=""))
+    if is_ended and preview:
+        transaction.on_commit(partial(default_storage.delete, preview))
+    return is_ended
 
 
 def _call_of(job: ImageJob) -> Call:
@@ -159,11 +233,23 @@ def _call_of(job: ImageJob) -> Call:
         id=job.call_id or new_id(),
         operation=Operation.IMAGE,
         model=job.model,
-        body={"prompt": job.prompt, "size": job.size, "n": job.count},
+        body=_body_of(job),
         count=job.count,
         course_code=job.course.code if job.course else "",
         via=Via.WEB,
+        spelled=Dialect.EDITS if job.source else None,
+        needs={Capability.EDITS: "source"} if job.source else {},
     )
+
+
+def _body_of(job: ImageJob) -> dict[str, Any]:
+    body: dict[str, Any] = {"prompt": job.prompt, "size": job.size, "n": job.count}
+    if job.quality:
+        body["quality"] = job.quality
+    if job.source:
+        with job.source.file.open() as file:
+            body["image"] = [SentPicture(file.read(), kind="image/png")]
+    return body
 
 
 def _admission_of(job: ImageJob) -> Admission:

@@ -1,0 +1,99 @@
+"""Taking a conversation, or all of them, away as a document."""
+
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from django.utils.text import get_valid_filename
+from django.utils.timezone import localtime
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.authentication import principal_of, role_required
+from chat import pages, selectors
+from chat.models import Conversation
+from chat.transcripts import Line, Transcript, as_data, to_html, to_json, to_markdown
+from chat.types import Author, Progress
+from core import clock
+from core.errors import NotFound
+from core.threads import hop
+
+FORMS = {
+    "md": (to_markdown, "text/markdown; charset=utf-8"),
+    "json": (to_json, "application/json"),
+    "doc": (to_html, "application/msword"),
+}
+
+
+@never_cache
+@require_safe
+@role_required()
+def export(request: HttpRequest, conversation_id: UUID, form: str) -> HttpResponse:
+    """The branch shown of one conversation, as `md`, `json` or `doc` (HTML that word processors read)."""
+    if form not in FORMS:
+        raise NotFound
+    user_id = principal_of(request.user).user_id
+    conversation = selectors.access_conversation(user_id=user_id, conversation_id=conversation_id)
+    write, kind = FORMS[form]
+    response = HttpResponse(write(_transcript(conversation)), content_type=kind)
+    name = get_valid_filename(conversation.title[:60].strip(" .") or "chat")
+    response["Content-Disposition"] = content_disposition_header(True, f"{name}.{form}") or "attachment"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@never_cache
+@require_safe
+@role_required()
+def export_all(request: HttpRequest) -> HttpResponseBase:
+    """Every conversation of mine as one JSON document, one after the other in constant memory."""
+    user_id = principal_of(request.user).user_id
+    response = StreamingHttpResponse(_all(user_id), content_type="application/json")
+    response["Content-Disposition"] = 'attachment; filename="chats.json"'
+    return response
+
+
+async def _all(user_id: int) -> AsyncIterator[str]:
+    yield '{"conversations": [\n'
+    mark = ""
+    for conversation_id in await hop(selectors.list_conversation_ids, user_id):
+        told = await hop(_told, user_id, conversation_id)
+        if told:
+            yield mark + told
+            mark = ",\n"
+    yield "\n]}\n"
+
+
+def _told(user_id: int, conversation_id: UUID) -> str:
+    try:
+        conversation = selectors.access_conversation(user_id=user_id, conversation_id=conversation_id)
+    except NotFound:  # deleted since the list was read
+        return ""
+    return json.dumps(as_data(_transcript(conversation)), ensure_ascii=False)
+
+
+def _transcript(conversation: Conversation) -> Transcript:
+    person = conversation.user.name
+    turns = pages.list_turns(conversation)
+    return Transcript(
+        title=conversation.title,
+        person=person,
+        tag=conversation.tag,
+        site=f"{settings.SITE_NAME}, {settings.UNIVERSITY_NAME}",
+        began_at=localtime(conversation.created_at),
+        exported_at=localtime(clock.now()),
+        lines=[
+            Line(
+                author=person if turn.message.author == Author.PERSON else turn.label,
+                is_model=turn.message.author == Author.MODEL,
+                model=turn.message.model,
+                text=turn.message.text,
+                at=localtime(turn.message.created_at),
+                progress="" if turn.message.progress == Progress.COMPLETE else turn.message.get_progress_display(),
+            )
+            for turn in turns
+        ],
+    )
