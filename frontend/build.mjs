@@ -10,9 +10,12 @@ const target = join(import.meta.dirname, "..", "build", "frontend", "js");
 
 rmSync(target, { recursive: true, force: true });
 await build({
-  entryPoints: readdirSync(source, { withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".js"))
-    .map((entry) => join(source, entry.name)),
+  entryPoints: [
+    ...readdirSync(source, { withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith(".js"))
+      .map((entry) => ({ in: join(source, entry.name), out: entry.name.slice(0, -3) })),
+    { in: "uplot/dist/uPlot.min.css", out: "uplot" }, // a library's own style, for the pages that draw with it
+  ],
   outdir: target,
   bundle: true,
   splitting: true,

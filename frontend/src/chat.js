@@ -26,10 +26,14 @@ form.addEventListener("submit", async (event) => {
   box.focus();
 });
 
+// Another answer, by the model that is chosen now; or another wording of an earlier question.
 page.addEventListener("submit", (event) => {
-  if (!event.target.matches("[data-again]")) return;
+  const form = event.target;
+  if (!form.matches("[data-again], [data-edit] form")) return;
   event.preventDefault();
-  if (!following) ask(event.target.action, {}, () => {});
+  if (following) return;
+  const { csrfmiddlewaretoken, ...fields } = Object.fromEntries(new FormData(form));
+  ask(form.action, { ...fields, model: find("[name=model]:checked")?.value ?? fields.model ?? "" }, () => {});
 });
 
 page.addEventListener("click", (event) => {
@@ -52,6 +56,7 @@ transcript.addEventListener("scroll", () => {
 
 const ACTS = {
   stop,
+  print: () => print(),
   latest: () => transcript.scrollTo({ top: 0, behavior: "smooth" }),
   start: (button) => {
     box.value = button.dataset.text;
@@ -96,11 +101,19 @@ function place(asked) {
   }
   swap("#talks", asked.talks);
   showLeft(asked.left);
+  if (asked.instead_of) hideFrom(asked.instead_of);
   const fresh = parse(asked.html);
   const articles = [...fresh.children];
   find(".thread").append(fresh);
   transcript.scrollTo({ top: 0 });
   for (const article of articles) if (article.dataset.from === "model") show(article);
+}
+
+// The branch that is left: its message and all that follow it.
+function hideFrom(message) {
+  const first = document.getElementById(`m-${message}`);
+  while (first?.nextElementSibling) first.nextElementSibling.remove();
+  first?.remove();
 }
 
 function show(article) {

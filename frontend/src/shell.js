@@ -14,3 +14,6 @@ side?.addEventListener("toggle", (event) => {
 
 const SECONDS_TO_READ = 6;
 for (const toast of document.querySelectorAll("p.toast")) setTimeout(() => toast.remove(), SECONDS_TO_READ * 1000);
+
+// Keeps one page for when there is no network (templates/worker.js); after everything else.
+addEventListener("load", () => navigator.serviceWorker?.register("/worker.js").catch(() => {}));

@@ -4,9 +4,13 @@
 // 2. DOMPurify lets through a short list of tags and three attributes; addresses only https, http, mailto.
 // 3. What the page adds (frames, buttons, colors, formulas) is made by us, after that.
 // So nothing a model writes can run, and nothing is fetched because a model wrote its address.
+//
+// A growing text is read only from its last blocks on: what stands before them can change no more. And what a hostile
+// text could make slow is bounded: the length of a paragraph that is read for its marks, the depth of lists and quotes,
+// the length of a formula, and of the whole. Beyond a bound the words are shown as they were written.
 
 import DOMPurify from "dompurify";
-import { Marked } from "marked";
+import { Lexer, Marked } from "marked";
 import { colored, nameOf } from "./code.js";
 
 const TAGS = [
@@ -29,7 +33,16 @@ const escaped = (text) =>
 
 // $…$ follows pandoc: no space inside the dollars and no digit after them, so that prices stay prices.
 const INLINE_MATH = /^(?:\$(?![\s$])((?:\\.|[^\\$\n])*?[^\s\\$])\$(?!\d)|\\\(([\s\S]+?)\\\))/;
-const BLOCK_MATH = /^(?:\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\])(?:[ \t]*(?:\n|$))?/;
+const BLOCK_MATH = /^(?:\$\$([\s\S]{1,4000}?)\$\$|\\\[([\s\S]{1,4000}?)\\\])(?:[ \t]*(?:\n|$))?/;
+// Only what is closed ends the paragraph before it: else each of many openings would be tried against all that follows.
+const WHOLE_BLOCK_MATH = /\$\$[\s\S]{1,4000}?\$\$|\\\[[\s\S]{1,4000}?\\\]/;
+const UNCLOSED_MATH = /^(?:\$\$|\\\[)/; // at the beginning of a paragraph: the rest of the formula is still to come
+
+const MOST = 400_000; // characters of a text that is read as Markdown at all
+const LONGEST_INLINE = 5_000; // characters of one paragraph or cell: emphasis costs the square of them
+const DEEPEST = 20; // lists and quotes within each other
+const OPEN = 2; // blocks at the end that more words may still change: a "-" after a list becomes its next item
+const COLORED_WHILE_GROWING = 2_000; // characters of code; a longer block gets its colors when it is complete
 
 function math(name, level, pattern, start) {
   return {
@@ -51,7 +64,7 @@ function reader(words) {
   return new Marked({
     gfm: true,
     extensions: [
-      math("blockMath", "block", BLOCK_MATH, /\$\$|\\\[/),
+      math("blockMath", "block", BLOCK_MATH, WHOLE_BLOCK_MATH),
       math("inlineMath", "inline", INLINE_MATH, /\$|\\\(/),
     ],
     renderer: {
@@ -64,12 +77,41 @@ function reader(words) {
   });
 }
 
-// One growing text in one element. While it grows only the blocks that changed are made anew: all but the last stay.
+// Marked's lexer with bounds. `links` are those defined in what was read before.
+class Reader extends Lexer {
+  #depth = 0;
+
+  constructor(options, links) {
+    super(options);
+    Object.assign(this.tokens.links, links);
+  }
+
+  blockTokens(source, tokens = [], ...more) {
+    if (this.#depth >= DEEPEST) return tokens.push({ type: "text", raw: source, text: source }), tokens;
+    this.#depth += 1;
+    try {
+      return super.blockTokens(source, tokens, ...more);
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  inlineTokens(source, tokens = []) {
+    if (source.length <= LONGEST_INLINE) return super.inlineTokens(source, tokens);
+    return tokens.push({ type: "text", raw: source, text: source }), tokens;
+  }
+}
+
+// One growing text in one element. While it grows only its last blocks are made anew.
 export class Markdown {
   #element;
   #words;
   #marked;
-  #blocks = []; // { raw, nodes }
+  #links = {}; // those whose definition is complete: a half-streamed address is none yet
+  #settled = 0; // how many characters have become nodes that stay
+  #rest = ""; // what was read last
+  #done = []; // { raw, nodes } of those that may name a link which is defined further down
+  #blocks = []; // { raw, nodes } of the last ones, which may still change; of growing code also { code, length }
 
   constructor(element, words) {
     this.#element = element;
@@ -78,34 +120,124 @@ export class Markdown {
   }
 
   show(text) {
-    const tokens = this.#marked.lexer(text).filter((token) => token.type !== "space");
-    let kept = 0;
-    while (kept < tokens.length && this.#blocks[kept]?.raw === tokens[kept].raw) kept += 1;
-    if (!this.#blocks.length) this.#element.replaceChildren();
+    if (!this.#settled && !this.#blocks.length) this.#element.replaceChildren();
+    if (text.length > MOST) return this.#showPlain(text);
+    const rest = (text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text).slice(this.#settled);
+    this.#rest = rest;
+    const tokens = this.#read(rest);
+    const from = this.#settle(tokens, rest);
+    this.#showOpen(tokens.slice(from).filter(isShown));
+  }
+
+  // The end: code gets its colors, and links that were defined after their use are known now.
+  finish(text) {
+    this.show(text);
+    for (const block of this.#blocks) if (block.code) this.#replace(block);
+    this.#learn(this.#read(this.#rest));
+    const known = Object.keys(this.#links).length > 0;
+    for (const block of [...this.#done, ...this.#blocks]) if (known && block.raw.includes("[")) this.#replace(block);
+    this.#done = [];
+  }
+
+  #learn(tokens) {
+    for (const { type, tag, href, title } of tokens) if (type === "def") this.#links[tag] ??= { href, title };
+  }
+
+  #read(source) {
+    return new Reader(this.#marked.defaults, this.#links).lex(source);
+  }
+
+  // Makes all but the last blocks for good, in one go; returns how many tokens that were.
+  #settle(tokens, rest) {
+    let last = tokens.length;
+    for (let open = 0; last > 0 && open < OPEN; ) if (isShown(tokens[(last -= 1)])) open += 1;
+    const unclosed = tokens.findIndex((token) => token.type === "paragraph" && UNCLOSED_MATH.test(token.raw));
+    if (unclosed >= 0 && rest.length < LONGEST_INLINE) last = Math.min(last, unclosed);
+    const settled = tokens.slice(0, last);
+    const raw = settled.map((token) => token.raw).join("");
+    if (!raw || !rest.startsWith(raw)) return 0;
+    const shown = settled.filter(isShown);
+    const kept = this.#keptOf(shown);
+    const blocks = this.#blocks.splice(0, kept);
+    for (const { nodes } of this.#blocks.splice(0)) for (const node of nodes) node.remove();
+    const made = shown.slice(kept);
+    if (made.length) blocks.push({ raw: rawOf(made), nodes: this.#append(made) });
+    for (const block of blocks) if (block.code) this.#replace(block);
+    for (const block of blocks) if (block.raw.includes("[")) this.#done.push(block);
+    this.#learn(settled);
+    this.#settled += raw.length;
+    return last;
+  }
+
+  #showOpen(tokens) {
+    const kept = this.#keptOf(tokens);
+    if (kept === this.#blocks.length - 1 && this.#grow(this.#blocks[kept], tokens[kept])) return;
     for (const { nodes } of this.#blocks.splice(kept)) for (const node of nodes) node.remove();
     for (const token of tokens.slice(kept)) {
-      const fragment = this.#nodesOf(token);
-      this.#blocks.push({ raw: token.raw, nodes: [...fragment.childNodes] });
-      this.#element.append(fragment);
+      const block = { raw: token.raw, nodes: this.#append([token]) };
+      if (isLongCode(token)) {
+        block.code = block.nodes[0].querySelector("code");
+        block.length = token.text.length;
+      }
+      this.#blocks.push(block);
     }
   }
 
-  // The end: links between blocks are known now, so everything is made once more.
-  finish(text) {
-    for (const { nodes } of this.#blocks.splice(0)) for (const node of nodes) node.remove();
-    this.show(text);
+  #keptOf(tokens) {
+    let kept = 0;
+    while (kept < tokens.length && this.#blocks[kept]?.raw === tokens[kept].raw) kept += 1;
+    return kept;
   }
 
-  #nodesOf(token) {
-    const fragment = DOMPurify.sanitize(this.#marked.parser([token]), PURIFY);
+  // Code that only got longer: its new words are put behind the others.
+  #grow(block, token) {
+    if (!block.code || token?.type !== "code" || !token.raw.startsWith(block.raw)) return false;
+    if (token.text.length < block.length) return false; // the first ticks of a closing fence were no code
+    block.code.append(token.text.slice(block.length));
+    block.length = token.text.length;
+    block.raw = token.raw;
+    return true;
+  }
+
+  // Makes a block anew where it stands, with all that is known now.
+  #replace(block) {
+    const place = document.createComment("");
+    block.nodes[0]?.before(place);
+    for (const node of block.nodes) node.remove();
+    const fragment = this.#nodesOf(this.#read(block.raw).filter(isShown), true);
+    block.nodes = [...fragment.childNodes];
+    block.code = null;
+    place.replaceWith(fragment);
+  }
+
+  #append(tokens) {
+    const fragment = this.#nodesOf(tokens, tokens.length > 1);
+    const nodes = [...fragment.childNodes];
+    this.#element.append(fragment);
+    return nodes;
+  }
+
+  #nodesOf(tokens, isFinal) {
+    const fragment = DOMPurify.sanitize(this.#marked.parser(tokens), PURIFY);
     for (const link of fragment.querySelectorAll("a")) dressLink(link);
-    for (const code of fragment.querySelectorAll("pre > code")) dressCode(code, this.#words);
+    const isColored = isFinal || !isLongCode(tokens[0]);
+    for (const code of fragment.querySelectorAll("pre > code")) dressCode(code, this.#words, isColored);
     for (const table of fragment.querySelectorAll("table")) dressTable(table, this.#words);
     const formulas = fragment.querySelectorAll("code[data-math]");
     if (formulas.length) import("./math.js").then(({ typeset }) => formulas.forEach(typeset));
     return fragment;
   }
+
+  #showPlain(text) {
+    this.#blocks = [];
+    this.#element.classList.add("plain");
+    this.#element.textContent = text;
+  }
 }
+
+const isShown = ({ type }) => type !== "space" && type !== "def";
+const isLongCode = (token) => token?.type === "code" && token.text.length > COLORED_WHILE_GROWING;
+const rawOf = (tokens) => tokens.map((token) => token.raw).join("\n\n");
 
 function dressLink(link) {
   if (!link.hasAttribute("href")) return link.replaceWith(...link.childNodes);
@@ -113,10 +245,10 @@ function dressLink(link) {
   link.rel = "noopener noreferrer nofollow";
 }
 
-function dressCode(code, words) {
+function dressCode(code, words, isColored) {
   const language = code.dataset.language ?? "";
   code.removeAttribute("data-language");
-  code.innerHTML = colored(code.textContent, language); // highlight.js escapes what it is given
+  if (isColored) code.innerHTML = colored(code.textContent, language); // highlight.js escapes what it is given
   const figure = make("figure", { className: "code" });
   const header = make("header");
   const tools = make("span", { className: "row" });

@@ -66,6 +66,7 @@ export function showLeft(left) {
 
 export function showCost(prompts) {
   find("[data-cost]").textContent = prompts;
+  for (const cost of document.querySelectorAll("[data-again-cost]")) cost.textContent = prompts;
 }
 
 // A draft per person and place; it outlives reloads, refusals and signing in again.
@@ -112,6 +113,8 @@ export function showChoices(root) {
     const chip = find(`[popovertarget="${menu.id}"] [data-choice]`);
     if (chip) chip.textContent = target.dataset.label;
     if (menu.dataset.note) document.getElementById(menu.dataset.note).textContent = target.dataset.note;
+    const link = document.getElementById(menu.dataset.link);
+    if (link && target.dataset.link) link.href = target.dataset.link;
     menu.hidePopover();
   });
 }
