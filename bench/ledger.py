@@ -1,0 +1,151 @@
+"""`python -m bench.ledger`: admissions and conclusions a second, everything on, without HTTP and without a provider.
+
+A key, clauses, rules, attempts, parallel calls, the durable reservation and its entry; then settlement, conclusion and
+the usage record. SQLite in a folder of its own; PostgreSQL too, where BENCH_DATABASE_URL names a database to fill. One
+process; run it when nothing else runs. BENCH_PROFILE=1 prints where the event loop's thread spends its time.
+"""
+
+import asyncio
+import cProfile
+import json
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parent.parent
+PEOPLE = 1000
+WAITING = (1, 16, 128)
+SECONDS = 3.0
+MODEL = "smollm2-135m-instruct"
+HEAD = ("database", "keys", "waiting", "admissions/s", "CPU us", "conclusions/s", "CPU us")
+
+
+def main() -> None:
+    """Measure on each database in a process of its own, and print one table."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
+        for name, url in (("SQLite", ""), ("PostgreSQL", os.environ.get("BENCH_DATABASE_URL", ""))):
+            if name == "SQLite" or url:
+                rows += [(name, *row) for row in _measure_apart(Path(folder), url)]
+    widths = [max(len(str(row[place])) for row in (HEAD, *rows)) for place in range(len(HEAD))]
+    for row in (HEAD, *rows):
+        print("  ".join(str(cell).rjust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def _measure_apart(folder: Path, url: str) -> list[list[Any]]:
+    environment = {
+        **os.environ,
+        "DATA_DIR": str(folder),
+        "DATABASE_URL": url,
+        "REDIS_URL": "",
+        "OPENAI_API_KEY": "",
+        "MAX_ATTEMPTS_PER_HOUR": "100000000",
+        "MAX_PARALLEL_CALLS": "100000000",
+    }
+    command = [sys.executable, "-m", "bench.ledger", "here"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return list(json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure_here() -> None:
+    """Fill the database that the environment names, and measure; the figures are the last line."""
+    import django  # noqa: PLC0415  # settings are read from the environment only now
+
+    from config import env  # noqa: PLC0415
+
+    env.choose_settings()
+    django.setup()
+    secrets = _fill()
+    runs = [(name, keys, waiting) for name, keys in (("spread", secrets), ("one", secrets[:1])) for waiting in WAITING]
+    print(json.dumps([[name, waiting, *asyncio.run(_measure(keys, waiting))] for name, keys, waiting in runs]))
+
+
+def _fill() -> Sequence[str]:
+    """People with clauses accepted, a key each, and a limit that none of them reaches."""
+    from django.core.management import call_command  # noqa: PLC0415
+
+    from accounts.models import User  # noqa: PLC0415
+    from accounts.services import create_api_key  # noqa: PLC0415
+    from policies.selectors import list_current  # noqa: PLC0415
+    from policies.services import acknowledge  # noqa: PLC0415
+    from quotas.services import set_quota  # noqa: PLC0415
+
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("prepare", stdout=sys.stderr)
+    set_quota(limit=10**9)
+    secrets = []
+    for number in range(PEOPLE):
+        user = User.objects.create(email=f"bench{time.time_ns()}-{number}@example.edu", name="Bench")
+        for version in list_current():
+            acknowledge(user_id=user.pk, version_id=version.pk, language="en")
+        secrets.append(create_api_key(user_id=user.pk, name="bench")[1])
+    return secrets
+
+
+async def _measure(secrets: Sequence[str], waiting: int) -> tuple[int, int, int, int]:
+    from core.ids import new_id  # noqa: PLC0415
+    from core.types import Operation  # noqa: PLC0415
+    from gateway.types import Admission, Asking, Call, Ending  # noqa: PLC0415
+    from gateway.writer import admit_soon, conclude_soon, drain, settle_soon  # noqa: PLC0415
+    from usage.types import Outcome, Totals, UsageSource  # noqa: PLC0415
+
+    keys = cycle(secrets)
+    body: dict[str, Any] = {"messages": []}
+
+    async def admit(_: None = None) -> Admission:
+        call_id = new_id()
+        call = Call(call_id, Operation.CHAT, MODEL, body)
+        admitted = await admit_soon(Asking(call_id, next(keys), lambda _fields: call))
+        if not isinstance(admitted, Admission):
+            raise TypeError(admitted)
+        return admitted
+
+    ending = Ending(Outcome.SERVED, totals=Totals(10, 20, source=UsageSource.REPORTED))
+
+    async def conclude(admitted: Admission) -> None:
+        settle_soon(admitted)
+        await conclude_soon(admitted, ending)
+
+    for _ in range(3):  # everybody is known, and every purse is there
+        warm = await asyncio.gather(*(admit() for _ in secrets))
+        await asyncio.gather(*map(conclude, warm))
+    begun, *admissions = await _pace(admit, [None] * 1_000_000, waiting)
+    _, *conclusions = await _pace(conclude, begun, waiting)
+    await drain()
+    return (*admissions, *conclusions)  # type: ignore[return-value]
+
+
+async def _pace(work: Callable[[T], Awaitable[Any]], items: Sequence[T], waiting: int) -> tuple[list[Any], int, int]:
+    """Work on the items, so many at a time, until they or the seconds are over; a second, and CPU us for each."""
+    rest, done = iter(items), []
+    profile = cProfile.Profile() if os.environ.get("BENCH_PROFILE") else None
+    began, cpu = time.perf_counter(), time.process_time()
+    until = began + SECONDS
+
+    async def worker() -> None:
+        for item in rest:
+            done.append(await work(item))
+            if time.perf_counter() > until:
+                return
+
+    if profile:
+        profile.enable()
+    await asyncio.gather(*(worker() for _ in range(waiting)))
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    if profile:
+        profile.disable()
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(25)
+    return done, round(len(done) / seconds), round(cpu / len(done) * 1e6)
+
+
+if __name__ == "__main__":
+    measure_here() if sys.argv[1:] == ["here"] else main()
