@@ -26,6 +26,7 @@ from accounts.types import Role
 from core.limiter import forget_attempts
 from gateway.services import sync_catalog
 from policies.services import install_clauses
+from tests.fakes.dialects import DIALECTS
 from tests.fakes.upstream import FakeUpstream, open_upstream
 from tests.servers import Server, database_url, running_server
 
@@ -159,7 +160,7 @@ def site(transactional_db: None) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def running_upstream() -> Iterator[FakeUpstream]:
-    with open_upstream() as upstream:
+    with open_upstream(DIALECTS) as upstream:
         yield upstream
 
 

@@ -107,11 +107,11 @@ def running_server(
 
 
 def _wait_until_alive(server: Server, address: str) -> None:
-    latest = time.monotonic() + 30
+    latest = time.monotonic() + 120
     while time.monotonic() < latest and server.process.poll() is None:
         try:
             with urllib.request.urlopen(address, timeout=1):
                 return
         except (URLError, OSError):
             time.sleep(0.05)  # there is no event of another process to wait for
-    raise AssertionError(f"The server did not start:\n{server.log.read_text()[-4000:]}")
+    raise AssertionError(f"The server did not start ({server.process.poll()}):\n{server.log.read_text()[-4000:]}")

@@ -12,7 +12,7 @@ from django.core.management import call_command, get_commands
 from core.errors import DomainError
 from tests.architecture.source import ROOT, floors, modules
 
-READERS = {"text", "flag", "number", "words", "secret", "database", "mail"}
+READERS = {"text", "flag", "number", "one_of", "words", "secret", "database", "mail", "color", "file"}
 
 
 def _text(path: str) -> str:
@@ -83,7 +83,9 @@ def test_models_have_their_migrations() -> None:
     assert "No changes detected" in out.getvalue()
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-build", "requirements-model"])
+@pytest.mark.parametrize(
+    "name", ["requirements", *(f"requirements-{use}" for use in ("dev", "build", "model", "clients"))]
+)
 def test_lock_files_hold_what_was_asked_for(name: str) -> None:
     asked = set(re.findall(r"^([A-Za-z0-9-]+)", _text(f"{name}.in"), re.MULTILINE))
     locked = set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==", _text(f"{name}.txt"), re.MULTILINE))

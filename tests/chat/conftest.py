@@ -10,7 +10,7 @@ from accounts.authentication import principal_of
 from accounts.models import User
 from accounts.types import Principal
 from core.types import Operation
-from gateway.models import Model, Provider, Upstream
+from gateway.models import Model, Provider, Route, Upstream
 from gateway.types import ProviderKind
 from policies.selectors import list_outstanding
 from policies.services import acknowledge
@@ -37,15 +37,15 @@ def add_model(db: None, upstream: FakeUpstream) -> AddModel:
     endpoint = Upstream.objects.create(provider=provider, name="fake", base_url=upstream.base_url)
 
     def add(behavior: str, *, operation: Operation = Operation.CHAT, weight: int = 1, label: str = "") -> Model:
-        return Model.objects.create(
+        model = Model.objects.create(
             name=behavior,
             label=label or f"Fake {behavior}",
             description="A model of the tests.",
             operation=operation,
-            upstream=endpoint,
-            upstream_name=behavior,
             prompt_weight=weight,
         )
+        Route.objects.create(model=model, upstream=endpoint, upstream_name=behavior)
+        return model
 
     return add
 

@@ -1,5 +1,7 @@
 """Asking: a question, its empty answer and its reservation, or nothing at all."""
 
+from uuid import UUID
+
 import pytest
 
 from accounts.models import User
@@ -24,6 +26,7 @@ from usage.types import Outcome
 @pytest.fixture(autouse=True)
 def _model(add_model: AddModel) -> None:
     add_model("good")
+    add_model("slow")
 
 
 def finish(answer_id: object, text: str = "An answer.") -> None:
@@ -94,6 +97,69 @@ def test_the_built_in_model_is_sent_no_more_than_it_reads(student: Principal, ca
     assert [message["content"] for message in second.admission.call.body["messages"]] == ["c"]
 
 
+def shown(conversation_id: UUID) -> list[str]:
+    """The texts of the branch that is shown."""
+    return [message.text for message in selectors.list_path(Conversation.objects.get(pk=conversation_id))]
+
+
+def test_an_edited_question_is_a_branch_that_does_not_know_the_other(student: Principal) -> None:
+    first = services.ask(principal=student, text="One", model="good")
+    finish(first.answer_id, "uno")
+    second = services.ask(principal=student, text="Two", model="good", conversation_id=first.conversation_id)
+    finish(second.answer_id, "dos")
+
+    edited = services.ask(
+        principal=student,
+        text="Zwei?",
+        model="good",
+        conversation_id=first.conversation_id,
+        instead_of=second.question_id,
+    )
+
+    sent = [message["content"] for message in edited.admission.call.body["messages"]]
+    assert sent == ["One", "uno", "Zwei?"]
+    assert shown(first.conversation_id) == ["One", "uno", "Zwei?", ""]
+    finish(edited.answer_id, "zwei")
+    branches = selectors.find_branches(first.conversation_id)
+    assert second.question_id and edited.question_id
+    assert (branches[second.question_id].number, branches[edited.question_id].number) == (1, 2)
+
+    services.show_branch(user_id=student.user_id, message_id=second.question_id)
+    assert shown(first.conversation_id) == ["One", "uno", "Two", "dos"]
+    third = services.ask(principal=student, text="Three", model="good", conversation_id=first.conversation_id)
+    sent = [message["content"] for message in third.admission.call.body["messages"]]
+    assert sent == ["One", "uno", "Two", "dos", "Three"]
+
+
+def test_another_answer_may_come_from_another_model_and_stands_beside_the_first(student: Principal) -> None:
+    first = services.ask(principal=student, text="One", model="good")
+    finish(first.answer_id, "uno")
+
+    again = services.ask_again(principal=student, answer_id=first.answer_id, model="slow")
+
+    assert again.admission.call.model == "slow"
+    assert shown(first.conversation_id) == ["One", ""]
+    branches = selectors.find_branches(first.conversation_id)
+    assert (branches[first.answer_id].after, branches[again.answer_id].before) == (again.answer_id, first.answer_id)
+
+
+def test_branches_of_others_are_not_found(student: Principal, other_student: Principal) -> None:
+    first = services.ask(principal=student, text="One", model="good")
+    finish(first.answer_id, "uno")
+    with pytest.raises(NotFound):
+        services.show_branch(user_id=other_student.user_id, message_id=first.answer_id)
+    mine = services.ask(principal=other_student, text="Mine", model="good")
+    finish(mine.answer_id, "x")
+    with pytest.raises(NotFound):
+        services.ask(
+            principal=other_student,
+            text="Theirs",
+            model="good",
+            conversation_id=mine.conversation_id,
+            instead_of=first.question_id,
+        )
+
+
 def test_a_failed_answer_is_not_shown_to_the_model_again(student: Principal) -> None:
     first = services.ask(principal=student, text="One", model="good")
     services.finish_answer(answer_id=first.answer_id, text="brok", progress=Progress.FAILED, code="upstream_error")
@@ -102,7 +168,8 @@ def test_a_failed_answer_is_not_shown_to_the_model_again(student: Principal) -> 
 
     assert again.question_id is None
     assert again.admission.call.body["messages"] == [{"role": "user", "content": "One"}]
-    assert [message.text for message in selectors.list_messages(first.conversation_id)] == ["One", "brok", ""]
+    assert shown(first.conversation_id) == ["One", ""]
+    assert Message.objects.filter(conversation=first.conversation_id).count() == 3
 
 
 def test_a_refused_question_leaves_nothing_but_its_record(student: Principal) -> None:

@@ -150,7 +150,7 @@ def test_an_image_that_fails_costs_nothing(
     assert find_differences() == []
 
 
-def test_two_images_of_three_cost_two(web: RunningServer, student: Principal, add_model: AddModel) -> None:
+def test_c39_two_images_of_three_cost_two(web: RunningServer, student: Principal, add_model: AddModel) -> None:
     add_model("image-partial", operation=Operation.IMAGE)
     job = wish(student, "image-partial", count=3)
 

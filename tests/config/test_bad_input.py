@@ -43,7 +43,19 @@ def fill(route: str) -> str:
 
 
 ADDRESSES = sorted({fill(route) for route in list_routes(get_resolver().url_patterns)})
-LISTS = ["clauses", "courses", "enrollments", "grants", "keys", "models", "people", "providers", "quotas", "usage"]
+LISTS = [
+    "clauses",
+    "courses",
+    "enrollments",
+    "grants",
+    "keys",
+    "models",
+    "people",
+    "providers",
+    "quotas",
+    "requests",
+    "usage",
+]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def test_ready_tells_a_stranger_no_more_than_yes(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_ready_is_503_while_the_database_is_away(client: Client) -> None:
-    with mock.patch("config.health.connection.cursor", side_effect=OperationalError("gone")):
+    with mock.patch("config.health._see_database", side_effect=OperationalError("gone")):
         answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"ready": False, "database": "gone"})
 
@@ -65,7 +65,7 @@ def test_doctor_finds_a_well_installation_well() -> None:
 @pytest.mark.django_db
 def test_doctor_ends_with_code_1_when_something_fails() -> None:
     with (
-        mock.patch("config.health.connection.cursor", side_effect=OperationalError("gone")),
+        mock.patch("config.health._see_database", side_effect=OperationalError("gone")),
         pytest.raises(SystemExit) as ending,
     ):
         call_command("doctor", stdout=StringIO())

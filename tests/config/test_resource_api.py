@@ -38,7 +38,7 @@ def test_me_says_who_i_am_what_is_outstanding_and_what_is_left(sara: User, claus
     )
     assert [clause["clause"] for clause in me["clauses_outstanding"]] == ["integrity"]
     (quota,) = me["quotas"]
-    assert set(quota) == {"name", "unit", "period", "limit", "used", "held", "left", "resets_at"}
+    assert quota.keys() >= {"name", "unit", "period", "scope", "limit", "granted", "used", "held", "extra", "left"}
     assert (quota["unit"], quota["limit"], quota["left"]) == ("prompts", 20, 20)
 
 

@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from accounts.models import ApiKey, User
 from accounts.services import suspend_person
 from courses.models import Course, Enrollment
-from gateway.models import Model
+from gateway.models import Upstream
 from policies.models import AccessRule
 from policies.services import install_clauses
 from quotas.models import Reservation
@@ -215,7 +215,7 @@ def test_a_suspended_person_is_refused(client: openai.OpenAI, sara: User, root: 
     assert raised.value.code == "account_suspended"
 
 
-def test_nothing_passes_before_the_clauses(client: openai.OpenAI, offered: FakeUpstream) -> None:
+def test_c26_nothing_passes_before_the_clauses(client: openai.OpenAI, offered: FakeUpstream) -> None:
     install_clauses()
 
     with pytest.raises(openai.PermissionDeniedError) as raised:
@@ -250,7 +250,7 @@ def test_an_unknown_field_is_refused_by_name(client: openai.OpenAI, offered: Fak
 
 
 def test_an_administrator_may_let_a_field_pass(client: openai.OpenAI, offered: FakeUpstream) -> None:
-    Model.objects.get(name="good").upstream.__class__.objects.update(extra_fields="top_k")
+    Upstream.objects.update(extra_fields="top_k")
 
     client.chat.completions.create(model="good", messages=HELLO, extra_body={"top_k": 3}, user="someone-else")
 
@@ -280,7 +280,7 @@ def test_an_exhausted_quota_is_asked_for_once_only(client: openai.OpenAI, offere
     assert len(offered.calls()) == 1
 
 
-def test_remaining_prompts_count_down_one_by_one(client: openai.OpenAI) -> None:
+def test_c22_remaining_prompts_count_down_one_by_one(client: openai.OpenAI) -> None:
     create = client.chat.completions.with_raw_response.create
     left = [create(model="good", messages=HELLO).headers["x-ratelimit-remaining-prompts"] for _ in range(20)]
 

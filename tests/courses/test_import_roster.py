@@ -84,9 +84,9 @@ def test_every_bad_line_is_named_and_none_is_imported(course: Course, sara: User
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "must name the two columns"),
-        (b"email;role\n", "must name the two columns"),
-        (b"email,role,email\n", "must name the two columns"),
+        (b"", "must name the columns"),
+        (b"email;role\n", "must name the columns"),
+        (b"email,role,email\n", "must name the columns"),
         ("email,role\n陳@example.edu,student\n".encode("big5"), "not UTF-8"),
         (b'email,role\n"sara@example.edu,student\n', "not CSV"),
     ],

@@ -7,13 +7,15 @@ entry were already committed, seen over a database connection of the server's ow
 
 import asyncio
 import base64
+import email
+import email.policy
 import io
 import json
 import sqlite3
 import threading
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +55,7 @@ class FakeUpstream:
     port: int = 0
     database_url: str = ""
     arrivals: list[Arrival] = field(default_factory=list)
+    behaviors: "Mapping[str, Behavior]" = field(default_factory=lambda: BEHAVIORS)
 
     @property
     def base_url(self) -> str:
@@ -64,9 +67,13 @@ class FakeUpstream:
 
 
 @contextmanager
-def open_upstream() -> Iterator[FakeUpstream]:
-    """A fake provider in a thread with its own event loop, for as long as the block lasts."""
-    fake, ready, loop = FakeUpstream(), threading.Event(), asyncio.new_event_loop()
+def open_upstream(behaviors: "Mapping[str, Behavior] | None" = None) -> Iterator[FakeUpstream]:
+    """A fake provider in a thread with its own event loop, for as long as the block lasts.
+
+    Args:
+        behaviors: what it offers as models; BEHAVIORS when left out.
+    """
+    fake, ready, loop = FakeUpstream(behaviors=behaviors or BEHAVIORS), threading.Event(), asyncio.new_event_loop()
     finish = asyncio.Event()
 
     async def serve() -> None:
@@ -114,14 +121,14 @@ async def _answer_next(fake: FakeUpstream, reader: asyncio.StreamReader, writer:
     raw = await reader.readexactly(int(headers.get("content-length", 0)))
     out = Out(writer)
     if method == "GET":
-        await out.json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in BEHAVIORS]})
+        await out.json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in fake.behaviors]})
         return True
-    arrival = Arrival(path, headers, json.loads(raw))
+    arrival = Arrival(path, headers, _read_body(headers, raw))
     if fake.database_url:
         arrival.is_durable = await asyncio.to_thread(is_durable, fake.database_url, arrival.call_id)
     fake.arrivals.append(arrival)
     attempt = sum(other.call_id == arrival.call_id for other in fake.arrivals)
-    answering = asyncio.ensure_future(BEHAVIORS[arrival.model](out, arrival.body, attempt))
+    answering = asyncio.ensure_future(fake.behaviors[arrival.model](out, arrival.body, attempt))
     leaving = asyncio.ensure_future(reader.read(1))
     try:
         await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,7 +136,8 @@ async def _answer_next(fake: FakeUpstream, reader: asyncio.StreamReader, writer:
             arrival.left.set()
             answering.cancel()
             return False
-        answering.result()
+        with suppress(ConnectionError):  # whoever had enough may hang up at any byte
+            answering.result()
         return not out.is_broken and not leaving.done()
     finally:
         arrival.ended.set()
@@ -138,11 +146,30 @@ async def _answer_next(fake: FakeUpstream, reader: asyncio.StreamReader, writer:
         await asyncio.gather(answering, leaving, return_exceptions=True)
 
 
+def _read_body(headers: Mapping[str, str], raw: bytes) -> dict[str, Any]:
+    """The JSON object, or the fields of a form; its files are lists of (type, bytes), whatever they are called."""
+    kind = headers.get("content-type", "")
+    if not kind.startswith("multipart/form-data"):
+        return dict(json.loads(raw))
+    form = email.message_from_bytes(f"content-type: {kind}\r\n\r\n".encode() + raw, policy=email.policy.HTTP)
+    fields: dict[str, Any] = {}
+    for part in form.iter_parts():
+        name = str(part.get_param("name", header="content-disposition")).removesuffix("[]")
+        if part.get_filename():
+            fields.setdefault(name, []).append((part.get_content_type(), part.get_payload(decode=True)))
+        else:
+            fields[name] = part.get_content()
+    return fields
+
+
 def is_durable(database_url: str, call_id: str) -> bool:
-    """Whether the call's reservation and its ledger entry are committed, seen from outside."""
+    """Whether the call's reservation and its ledger entry are committed, seen from outside.
+
+    A moderation costs nothing and has no entry.
+    """
     question = (
-        "SELECT count(*) FROM quotas_reservation r JOIN quotas_ledgerentry e ON e.reservation_id = r.call_id "
-        "WHERE r.state = 'dispatched' AND r.call_id = "
+        "SELECT count(*) FROM quotas_reservation r LEFT JOIN quotas_ledgerentry e ON e.reservation_id = r.call_id "
+        "WHERE r.state = 'dispatched' AND (e.id IS NOT NULL OR r.operation = 'moderation') AND r.call_id = "
     )
     if database_url.startswith("sqlite"):
         path = database_url.removeprefix("sqlite:///")
@@ -176,6 +203,11 @@ class Out:
     async def open_stream(self) -> None:
         await self.head(200, "text/event-stream", "transfer-encoding: chunked")
 
+    async def bare(self, data: bytes) -> None:
+        """Bytes on the wire, with no framing of ours around them."""
+        self._writer.write(data)
+        await self._writer.drain()
+
     async def raw(self, data: bytes) -> None:
         self._writer.write(b"%x\r\n%s\r\n" % (len(data), data))
         await self._writer.drain()
@@ -188,6 +220,11 @@ class Out:
             await self.raw(b"data: [DONE]\n\n")
         self._writer.write(b"0\r\n\r\n")
         await self._writer.drain()
+
+    async def end(self) -> None:
+        """Close the connection in an orderly way."""
+        self.is_broken = True
+        self._writer.close()
 
     async def reset(self) -> None:
         self.is_broken = True

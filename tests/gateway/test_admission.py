@@ -105,7 +105,7 @@ def test_leaving_costs_the_prompt_even_before_the_first_word(catalog: None, call
     assert left(caller) == 19
 
 
-def test_images_cost_what_was_delivered(catalog: None, caller: Principal) -> None:
+def test_c39_images_cost_what_was_delivered(catalog: None, caller: Principal) -> None:
     admitted = admission.admit(caller, images(3))
     assert left(caller) == 17
 
@@ -175,7 +175,7 @@ def test_attempts_are_limited(catalog: None, caller: Principal, settings: LazySe
     assert left(caller) == 20
 
 
-def test_so_many_calls_at_once_and_no_more(catalog: None, caller: Principal, settings: LazySettings) -> None:
+def test_c34_so_many_calls_at_once_and_no_more(catalog: None, caller: Principal, settings: LazySettings) -> None:
     settings.MAX_PARALLEL_CALLS = 2
     first = admission.admit(caller, chat())
     admission.admit(caller, chat())
@@ -199,7 +199,7 @@ def test_the_last_prompt_is_the_last(catalog: None, caller: Principal) -> None:
     assert record_of(call).code == "insufficient_quota"
 
 
-def test_a_call_that_nobody_finishes_is_swept_as_lost(catalog: None, caller: Principal) -> None:
+def test_c37_a_call_that_nobody_finishes_is_swept_as_lost(catalog: None, caller: Principal) -> None:
     forgotten, answered = admission.admit(caller, chat()), admission.admit(caller, chat())
     admission.settle(answered)
 

@@ -1,5 +1,8 @@
 """What there is to call, and the credentials it needs."""
 
+import os
+from pathlib import Path
+
 import pytest
 from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
@@ -15,7 +18,7 @@ from gateway.selectors import access_of, list_models_for
 from gateway.services import rotate_credentials, set_credential, sync_catalog
 from gateway.types import ProviderKind
 from policies.models import AccessRule
-from tests.fakes.upstream import BEHAVIORS, FakeUpstream
+from tests.fakes.upstream import FakeUpstream
 
 
 def test_the_built_in_models_are_there_from_the_start(db: None) -> None:
@@ -45,14 +48,15 @@ def test_the_provider_of_the_environment_brings_its_models(
     settings.OPENAI_BASE_URL, settings.OPENAI_API_KEY = upstream.base_url, "sk-env"
     sync_catalog()
 
-    assert Model.objects.filter(upstream__is_from_environment=True).count() == len(BEHAVIORS)
+    theirs = Model.objects.filter(routes__upstream__is_from_environment=True)
+    assert theirs.count() == len(upstream.behaviors)
     assert Model.objects.get(name="image-good").operation == Operation.IMAGE
     assert access_of(Upstream.objects.get(is_from_environment=True)) == (upstream.base_url, "sk-env")
-    assert list_models_for(caller, Operation.CHAT)[0].upstream.is_from_environment  # before the small stand-in
+    assert list_models_for(caller, Operation.CHAT)[0] in theirs  # before the small stand-in
 
     settings.OPENAI_BASE_URL = settings.OPENAI_API_KEY = ""
     sync_catalog()
-    assert [model.name for model in list_models_for(caller) if model.upstream.is_from_environment] == []
+    assert [model.name for model in list_models_for(caller) if model in theirs] == []
 
 
 def test_a_provider_that_is_away_leaves_the_catalog_as_it_is(db: None, settings: LazySettings) -> None:
@@ -90,6 +94,28 @@ def test_a_new_key_opens_old_credentials_until_they_are_rotated(azure: Upstream,
     settings.CREDENTIAL_KEY_OLD = ""
     azure.refresh_from_db()
     assert credentials.decrypt(azure.credential_encrypted) == "az-secret"
+
+
+def test_keys_in_a_file_are_changed_without_a_restart(azure: Upstream, settings: LazySettings, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"first\n{settings.CREDENTIAL_KEY}\n")
+    settings.CREDENTIAL_KEY_FILE = str(keys)
+    assert rotate_credentials() == 1
+    azure.refresh_from_db()
+    assert credentials.decrypt(azure.credential_encrypted) == "az-secret"
+
+    keys.write_text("second\nfirst\n")
+    os.utime(keys, (1, 1))  # whatever the clock says: another moment than before
+    assert rotate_credentials() == 1
+    keys.write_text("second\n")
+    os.utime(keys, (2, 2))
+    azure.refresh_from_db()
+    assert credentials.decrypt(azure.credential_encrypted) == "az-secret"
+
+    keys.write_text("third\n")
+    os.utime(keys, (3, 3))
+    with pytest.raises(ImproperlyConfigured):
+        credentials.decrypt(azure.credential_encrypted)
 
 
 def test_a_credential_of_a_lost_key_says_what_to_do(azure: Upstream, settings: LazySettings) -> None:

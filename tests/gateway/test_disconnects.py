@@ -1,6 +1,8 @@
 """Clients that hang up, readers that stop reading, and a server that is told to stop (contract, C09, C12, C18)."""
 
 import json
+import os
+import random
 import signal
 import socket
 import threading
@@ -10,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from accounts.models import User
+from accounts.services import suspend_person
 from quotas.models import Allowance
+from quotas.services import set_quota
 from tests.fakes.upstream import Arrival, FakeUpstream
 from tests.servers import Server, running_server
 from usage.models import UsageRecord
@@ -59,6 +64,10 @@ def resident_megabytes(server: Server) -> int:
     return int(status.partition("VmRSS:")[2].split()[0]) // 1024
 
 
+def open_files(server: Server) -> int:
+    return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+
 def check_charged_once(outcome: Outcome) -> None:
     until(UsageRecord.objects.exists)
     record = UsageRecord.objects.get()
@@ -67,7 +76,7 @@ def check_charged_once(outcome: Outcome) -> None:
     assert (counters.used, counters.held) == (1, 0)
 
 
-def test_leaving_in_the_middle_hangs_up_on_the_provider_and_costs_the_prompt(
+def test_c09_leaving_in_the_middle_hangs_up_on_the_provider_and_costs_the_prompt(
     server: Server, offered: FakeUpstream, saras_key: str
 ) -> None:
     connection = call(server, saras_key, "slow")
@@ -83,7 +92,7 @@ def test_leaving_in_the_middle_hangs_up_on_the_provider_and_costs_the_prompt(
 
 @pytest.mark.parametrize("model", ["silent", "headers-then-silent"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
-def test_leaving_before_the_first_word_costs_it_too(
+def test_c09_leaving_before_the_first_word_costs_it_too(
     server: Server, offered: FakeUpstream, saras_key: str, model: str, stream: bool
 ) -> None:
     connection = call(server, saras_key, model, stream=stream)
@@ -95,7 +104,7 @@ def test_leaving_before_the_first_word_costs_it_too(
     check_charged_once(Outcome.CLIENT_LEFT)
 
 
-def test_readers_that_stop_reading_cost_the_server_no_memory(
+def test_c12_readers_that_stop_reading_cost_the_server_no_memory(
     server: Server, offered: FakeUpstream, saras_key: str
 ) -> None:
     """10 answers of 8 MB each wait in bounded buffers, and at the provider; nothing of them is kept in between."""
@@ -112,7 +121,7 @@ def test_readers_that_stop_reading_cost_the_server_no_memory(
     assert Allowance.objects.get().held == 0
 
 
-def test_a_server_that_is_told_to_stop_finishes_what_runs(
+def test_c18_a_server_that_is_told_to_stop_finishes_what_runs(
     offered: FakeUpstream, running_upstream: FakeUpstream, saras_key: str, tmp_path: Path
 ) -> None:
     with running_server(tmp_path, environment={"OPENAI_BASE_URL": running_upstream.base_url}) as server:
@@ -128,6 +137,47 @@ def test_a_server_that_is_told_to_stop_finishes_what_runs(
     check_charged_once(Outcome.SERVED)
 
 
+def test_c18_what_takes_longer_is_ended_with_an_error_and_given_back(
+    offered: FakeUpstream, running_upstream: FakeUpstream, saras_key: str, tmp_path: Path
+) -> None:
+    environment = {"OPENAI_BASE_URL": running_upstream.base_url}
+    impatient = ["manage.py", "serve", "--grace", "1"]
+    with running_server(tmp_path, environment=environment, command=impatient) as server:
+        connection = call(server, saras_key, "slow")
+        while b"data:" not in connection.recv(4096):
+            pass
+        ending = threading.Thread(target=server.end, args=(signal.SIGTERM,))
+        ending.start()
+        answer = read_all(connection)
+        connection.close()
+        ending.join(30)
+
+    assert '"code":"unavailable"' in answer
+    assert "[DONE]" not in answer
+    record = UsageRecord.objects.get()
+    assert (record.outcome, record.prompts) == (Outcome.LOST, 0)
+    counters = Allowance.objects.get()
+    assert (counters.used, counters.held) == (0, 0)
+
+
+def test_c24_a_stream_of_who_is_suspended_meanwhile_is_cut(
+    server: Server, offered: FakeUpstream, saras_key: str, sara: User, root: User
+) -> None:
+    connection = call(server, saras_key, "slow")
+    while b"data:" not in connection.recv(4096):
+        pass
+
+    suspend_person(user_id=sara.id)
+    answer = read_all(connection)
+    connection.close()
+
+    assert '"code":"account_suspended"' in answer
+    assert "[DONE]" not in answer
+    assert arrived(offered).left.wait(2)
+    check_charged_once(Outcome.CLIENT_LEFT)
+    assert UsageRecord.objects.get().code == "account_suspended"
+
+
 def test_a_silent_stream_says_that_it_is_alive(server: Server, offered: FakeUpstream, saras_key: str) -> None:
     connection = call(server, saras_key, "stalls")
     answer = read_all(connection)
@@ -136,3 +186,31 @@ def test_a_silent_stream_says_that_it_is_alive(server: Server, offered: FakeUpst
     assert ": ping" in answer
     assert '"code":"upstream_timeout"' in answer
     assert "[DONE]" not in answer
+
+
+def test_c09_clients_leave_at_any_moment_and_nothing_of_them_stays(
+    server: Server, offered: FakeUpstream, saras_key: str
+) -> None:
+    """Before the head, between two words, during silence, by half a close: HANGUPS of them, 60 when not said."""
+    count, dice = int(os.environ.get("HANGUPS", "60")), random.Random(9)
+    set_quota(limit=count)
+    before = open_files(server)
+    models = [dice.choice(["slow", "silent", "headers-then-silent"]) for _ in range(count)]
+    connections = [call(server, saras_key, model) for model in models]
+    until(lambda: len(offered.calls()) == count, seconds=60)
+    for model, connection in zip(models, connections, strict=True):
+        if model == "slow" and dice.random() < 0.5:
+            connection.recv(dice.randrange(1, 400))
+        if dice.random() < 0.3:
+            connection.shutdown(socket.SHUT_WR)
+        else:
+            connection.close()
+
+    assert all(arrival.left.wait(5) for arrival in offered.calls())
+    until(lambda: UsageRecord.objects.count() == count, seconds=60)
+    assert set(UsageRecord.objects.values_list("outcome", "prompts")) == {(Outcome.CLIENT_LEFT, 1)}
+    counters = Allowance.objects.get()
+    assert (counters.used, counters.held) == (count, 0)
+    for connection in connections:
+        connection.close()
+    until(lambda: open_files(server) <= before + 5)

@@ -40,7 +40,7 @@ def test_every_answer_has_a_request_id_of_its_own(web: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1", "/v1/", "/v1/nothing", "/v1/chat/completions/", "/v1/embeddings", "/v1/responses"]
+    "path", ["/v1", "/v1/", "/v1/nothing", "/v1/chat/completions/", "/v1/completions", "/v1/files"]
 )
 def test_an_unknown_route_is_json(web: httpx2.Client, path: str) -> None:
     answer = web.post(path, json={})
@@ -105,7 +105,27 @@ def test_a_body_that_is_no_json_object_is_an_invalid_request(web: httpx2.Client,
         ({"max_tokens": -1}, "max_tokens"),
         ({"stream": "yes"}, "stream"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"messages": [{"role": "user", "content": ""}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": []}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"type": {}}]}]}, "messages[0].content[0].type"),
+        ({"messages": [{"role": "assistant"}]}, "messages[0].content"),
+        ({"messages": [{"role": "tool", "content": "42"}]}, "messages[0].tool_call_id"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls[0].id"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "look"}}]}]},
+            "messages[0].tool_calls[0].function.arguments",
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "type": 1}]}]},
+            "messages[0].tool_calls[0].type",
+        ),
         ({"tools": [{"type": "mcp", "server_url": "http://127.0.0.1"}]}, "tools[0].type"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function", "function": {"name": ""}}]}, "tools[0].function.name"),
+        ({"response_format": {"type": "xml"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format.json_schema.name"),
+        ({"top_logprobs": 2}, "top_logprobs"),
         ({"user_id": 1}, "user_id"),
         ({"base_url": "http://127.0.0.1"}, "base_url"),
     ],
@@ -119,6 +139,12 @@ def test_the_field_to_blame_is_named(
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert offered.calls() == []
     assert not Reservation.objects.exists()
+
+
+def test_a_limit_is_named(web: httpx2.Client) -> None:
+    answer = web.post("/v1/chat/completions", json={**CHAT, "messages": [CHAT["messages"][0]] * 2001})
+
+    assert "a list of 1 to 2000 entries" in answer.json()["error"]["message"]
 
 
 def test_a_picture_inside_the_request_passes(web: httpx2.Client, offered: FakeUpstream) -> None:
@@ -147,7 +173,7 @@ def test_a_database_that_is_away_is_said_to_be_away(tmp_path: Path, upstream: Fa
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
-def test_the_same_key_and_body_get_the_first_answer_again(
+def test_c19_the_same_key_and_body_get_the_first_answer_again(
     web: httpx2.Client, offered: FakeUpstream, stream: bool
 ) -> None:
     headers = {"idempotency-key": "homework-1"}
@@ -161,7 +187,7 @@ def test_the_same_key_and_body_get_the_first_answer_again(
     assert UsageRecord.objects.count() == 1
 
 
-def test_the_same_key_with_another_body_is_refused(web: httpx2.Client) -> None:
+def test_c19_the_same_key_with_another_body_is_refused(web: httpx2.Client) -> None:
     headers = {"idempotency-key": "homework-2"}
     web.post("/v1/chat/completions", json=CHAT, headers=headers)
 
@@ -171,7 +197,7 @@ def test_the_same_key_with_another_body_is_refused(web: httpx2.Client) -> None:
     assert answer.headers["x-should-retry"] == "false"
 
 
-def test_the_same_key_while_the_first_runs_is_told_to_wait(web: httpx2.Client, offered: FakeUpstream) -> None:
+def test_c19_the_same_key_while_the_first_runs_is_told_to_wait(web: httpx2.Client, offered: FakeUpstream) -> None:
     headers = {"idempotency-key": "homework-3"}
     body = {**CHAT, "model": "slow", "stream": True}
     with web.stream("POST", "/v1/chat/completions", json=body, headers=headers) as first:

@@ -32,7 +32,7 @@ def set_quota_of(desk: Page, person: User, limit: int) -> None:
     desk.get_by_role("link", name=person.name).click()
     desk.get_by_role("link", name="Quota", exact=True).click()
     expect(desk.get_by_role("textbox", name="One person")).to_have_value(person.email)
-    desk.get_by_role("spinbutton", name="Amount").fill(str(limit))
+    desk.get_by_label("Amount").fill(str(limit))
     desk.get_by_role("textbox", name="Reason").first.fill("Tried in a journey")
     desk.get_by_role("button", name="Show whom it reaches").click()
     desk.get_by_role("button", name="Put in force now").click()

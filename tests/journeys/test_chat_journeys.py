@@ -198,8 +198,31 @@ def test_a_provider_that_fails_is_told_in_the_thread_and_asked_again(
 
     page.get_by_role("button", name="Try again").click()
 
-    expect(page.locator("article .notice")).to_have_count(2)
+    expect(page.get_by_text("2/2")).to_be_visible()
+    expect(page.locator("article .notice")).to_have_count(1)
     assert Message.objects.filter(progress=Progress.FAILED).count() == 2
+
+
+def test_an_edited_question_is_a_branch_and_the_arrows_lead_back(
+    visit: Page, sara: User, student: Principal, add_model: AddModel
+) -> None:
+    add_model("good")
+    page = visit
+    sign_in(page, sara.email)
+    page.goto("/")
+    ask(page, "First wording")
+    expect(page.get_by_role("button", name="Answer again")).to_be_visible()
+
+    page.get_by_text("Edit", exact=True).click()
+    page.get_by_label("Your prompt in other words").fill("Second wording")
+    page.get_by_role("button", name="Send as a branch").click()
+
+    expect(page.get_by_text("2/2")).to_be_visible()
+    expect(page.get_by_role("button", name="Answer again")).to_be_visible()
+    expect(page.locator(".thread .prose").first).to_have_text("Second wording")
+    page.get_by_role("button", name="Earlier branch").click()
+    expect(page.locator(".thread .prose").first).to_have_text("First wording")
+    expect(page.get_by_text("1/2")).to_be_visible()
 
 
 def test_an_input_method_is_never_cut_off(visit: Page, sara: User, student: Principal, add_model: AddModel) -> None:
@@ -231,12 +254,33 @@ def test_nothing_a_model_writes_runs_or_is_fetched(
     expect(page.locator(".prose table")).to_be_visible()
     expect(page.locator("figure.code")).to_contain_text("window.ran = 8")
     assert page.evaluate("() => window.ran") is None
-    hostile = page.locator(".thread :is(script, iframe, form:not([data-again]), style, img, object, embed, .prose svg)")
+    hostile = page.locator(".thread :is(script, iframe, .prose form, style, img, object, embed, .prose svg)")
     expect(hostile).to_have_count(0)
     addresses = page.locator(".prose a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     assert set(addresses) == {"https://evil.example/pixel.png", "https://example.org"}
     for rel in page.locator(".prose a").evaluate_all("links => links.map(link => link.rel)"):
         assert "noopener" in rel
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [">" * 10_000, "\\[" * 5_000, "_a_b" * 5_000, "* " * 2_000, "x" * 500_000, "```\n" + "x\n" * 5_000],
+    ids=["quotes", "formulas", "emphasis", "lists", "one long line", "unclosed fence"],
+)
+def test_a_markdown_bomb_leaves_the_page_alive(
+    visit: Page, sara: User, student: Principal, add_model: AddModel, bomb: str
+) -> None:
+    """`visit` fails on any error of a script."""
+    add_model("good")
+    conversation = answered(student, "Blow up", f"Before.\n\n{bomb}")
+    page = visit
+    sign_in(page, sara.email)
+
+    page.goto(f"/chat/{conversation}/")
+
+    expect(answer(page)).to_contain_text("Before.")
+    ask(page, "Still there?")
+    expect(page.locator("article[data-from=model]:not([aria-busy])")).to_have_count(2)
 
 
 def test_an_image_is_made(visit: Page, web: RunningServer, sara: User, student: Principal, catalog: None) -> None:

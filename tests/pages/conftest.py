@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from accounts.models import User
 from accounts.services import create_api_key
@@ -19,7 +19,7 @@ from courses.types import CourseRole
 from tests.chat.conftest import accepted
 from tests.usage.test_record_usage import record
 
-Theme = Literal["light", "dark"]
+Theme = Literal["light", "dark", "forced"]
 Visit = Callable[..., Page]
 
 ANSWER = """At most **10**. See the table, `low` and the [proof](https://example.edu/).
@@ -60,16 +60,25 @@ def visit(site: str, browser: Browser) -> Iterator[Visit]:
 
     def enter(person: User | None = None, *, width: int = 1280, theme: Theme = "light", language: str = "en") -> Page:
         context = browser.new_context(
-            base_url=site, locale=language, color_scheme=theme, viewport={"width": width, "height": 800}
+            base_url=site,
+            locale=language,
+            color_scheme="light" if theme == "forced" else theme,
+            forced_colors="active" if theme == "forced" else "none",
+            viewport={"width": width, "height": 800},
         )
         if person:
-            client = Client()
-            client.force_login(person)
-            cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
+            sign_in(context, person, site)
         contexts.append(context)
         return context.new_page()
 
     yield enter
     for context in contexts:
         context.close()
+
+
+def sign_in(context: BrowserContext, person: User, site: str) -> None:
+    """The person's session in the browser, without the form."""
+    client = Client()
+    client.force_login(person)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])

@@ -9,9 +9,12 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.types import Principal, Role
+from core import clock
 from core.ids import new_id
 from core.types import Operation, Via
 from quotas import services
+from quotas.resolution import Asked
+from quotas.selectors import list_ways_of
 from quotas.types import Reserved, Unit
 
 Travel = Callable[[datetime], None]
@@ -51,6 +54,24 @@ def reserve(
             course_code="",
             via=Via.WEB,
         )
+
+
+def wish_of(
+    user: User, *, prompts: int = 1, most_open: int | None = None, is_dispatched: bool = False
+) -> services.Wish:
+    """One call of this person that wants to be admitted in a batch."""
+    asked = Asked(Operation.CHAT, "smollm2", {Unit.PROMPTS: prompts})
+    return services.Wish(
+        call_id=new_id(),
+        principal=principal(user),
+        ways=list_ways_of(principal(user), asked, at=clock.now()),
+        operation=Operation.CHAT,
+        model="smollm2",
+        course_code="",
+        via=Via.API,
+        most_open=most_open,
+        is_dispatched=is_dispatched,
+    )
 
 
 def use(user: User, **call: object) -> UUID:

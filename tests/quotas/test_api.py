@@ -130,3 +130,29 @@ def test_the_admin_pages_write_rules_and_grants_through_the_services(client: Cli
     assert nearest_standing(principal(sara)).limit == 9
     contradiction = rule | {"user": str(sara.pk)}
     assert "neither a role" in client.post("/admin/quotas/quota/add/", contradiction).content.decode()
+
+
+def test_a_request_is_made_and_decided_under_the_resource_api(
+    client: Client, sara: User, omar: User, root: User
+) -> None:
+    at(client, sara)
+    made = client.post("/api/requests/", {"amount": 30, "reason": "A report"}, "application/json")
+    assert (made.status_code, made.json()["state"], made.json()["person"]) == (201, "open", "sara@example.edu")
+    address = f"/api/requests/{made.json()['id']}/"
+    decide = {"decision": "grant", "amount": 20, "answer": "Enough"}
+    assert client.post(f"{address}decide/", decide, "application/json").status_code == 404  # nobody decides their own
+    assert at(client, omar).get(address).status_code == 404
+    assert client.get("/api/requests/").json()["results"] == []
+    decided = at(client, root).post(f"{address}decide/", decide, "application/json").json()
+    assert (decided["state"], decided["granted"], decided["decided_by"]) == ("granted", 20, "root@example.edu")
+    quota = at(client, sara).get("/api/me/").json()["quotas"][0]
+    assert (quota["limit"], quota["extra"], quota["left"], quota["currency"]) == (20, 20, 40, None)
+
+
+@pytest.mark.parametrize("amount", ["-1", "1e3", 2.5, True, None, "٣", "NaN", 10**13])
+def test_an_amount_that_is_no_whole_number_in_range_is_told_at_its_field(
+    client: Client, sara: User, amount: object
+) -> None:
+    made = at(client, sara).post("/api/requests/", {"amount": amount, "reason": "x"}, "application/json")
+    assert made.status_code == 400
+    assert "amount" in made.content.decode()

@@ -1,14 +1,26 @@
 """The ledger against a plain model of it, in random orders of everything that can happen."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from accounts.models import User
 from core.ids import new_id
@@ -16,8 +28,10 @@ from quotas import services
 from quotas.errors import QuotaExhausted
 from quotas.models import Allowance, Reservation
 from quotas.selectors import count_open, find_differences, nearest_standing
-from quotas.types import OPEN_STATES, State
-from tests.quotas.conftest import principal, reserve
+from quotas.services import open_batch
+from quotas.types import OPEN_STATES, Reserved, State
+from tests.faults.length import how_many, report
+from tests.quotas.conftest import principal, reserve, wish_of
 
 BEGIN = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 ARROWS = {
@@ -80,11 +94,40 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(target=calls, weight=st.integers(1, 4))
     def reserve(self, weight: int) -> UUID:
+        call_id = new_id()
+        self.compare_reservation(call_id, weight, lambda: reserve(self.user, call_id=call_id, prompts=weight))
+        return call_id
+
+    @rule(call_id=calls, name=st.sampled_from(sorted(ARROWS)))
+    def arrow(self, call_id: UUID, name: str) -> None:
+        assert getattr(services, name)(call_id=call_id) is self.expect_arrow(call_id, name)
+
+    @rule(call_id=calls)
+    def reverse(self, call_id: UUID) -> None:
+        assert services.reverse(call_id=call_id) is self.expect_reversal(call_id)
+
+    @rule(
+        target=calls,
+        moves=st.lists(st.tuples(calls, st.sampled_from([*sorted(ARROWS), "reverse"])), max_size=4),
+        weights=st.lists(st.integers(1, 4), max_size=4),
+    )
+    def together(self, moves: list[tuple[UUID, str]], weights: list[int]) -> MultipleResults[UUID]:
+        """Many arrows and many reservations in one batch, as the writer does it."""
+        wishes = [wish_of(self.user, prompts=weight) for weight in weights]
+        moved = [call_id for call_id, _name in moves]
+        with open_batch(at=Ledger.now, wishes=wishes, calls=moved, reversing=moved) as batch:
+            for call_id, name in moves:
+                expect = self.expect_reversal(call_id) if name == "reverse" else self.expect_arrow(call_id, name)
+                assert getattr(batch, name)(call_id) is expect
+            for wish, weight in zip(wishes, weights, strict=True):
+                self.compare_reservation(wish.call_id, weight, partial(batch.reserve, wish))
+        return multiple(*(wish.call_id for wish in wishes))
+
+    def compare_reservation(self, call_id: UUID, weight: int, attempt: Callable[[], Reserved]) -> None:
         books, limit = self.books, self.model.limit
         room = limit is None or books.used + books.held + weight <= limit + books.granted
-        call_id = new_id()
         try:
-            standing = reserve(self.user, call_id=call_id, prompts=weight).standings[0]
+            standing = attempt().standings[0]
         except QuotaExhausted:
             assert not room
         else:
@@ -92,31 +135,26 @@ class Ledger(RuleBasedStateMachine):
             books.held += weight
             assert (standing.used, standing.held) == (books.used, books.held)
             self.model.calls[call_id] = Call(weight, self.month, Ledger.now + services.LEASE)
-        return call_id
 
-    @rule(call_id=calls, name=st.sampled_from(sorted(ARROWS)))
-    def arrow(self, call_id: UUID, name: str) -> None:
+    def expect_arrow(self, call_id: UUID, name: str) -> bool:
         expected, after, (used, held) = ARROWS[name]
         call = self.model.calls.get(call_id)
-        moves = call is not None and call.state in expected
-        assert getattr(services, name)(call_id=call_id) is moves
-        if call is not None and moves:
-            self.move(call, after, used, held)
+        if call is None or call.state not in expected:
+            return False
+        self.move(call, after, used, held)
+        return True
 
-    @rule(call_id=calls)
-    def reverse(self, call_id: UUID) -> None:
+    def expect_reversal(self, call_id: UUID) -> bool:
         call = self.model.calls.get(call_id)
+        if call is None or call.state != State.SETTLED:
+            return False
         today = (Ledger.now + timedelta(hours=8)).date()
-        settled = call is not None and call.state == State.SETTLED
-        moves = settled and self.model.reversals[today] < 5
-        assert services.reverse(call_id=call_id) is moves
-        if call is None or not settled:
-            return
-        if moves:
-            self.model.reversals[today] += 1
-            self.move(call, State.REVERSED, -1, 0)
-        else:
+        if self.model.reversals[today] >= 5:
             call.state = State.CLOSED
+            return False
+        self.model.reversals[today] += 1
+        self.move(call, State.REVERSED, -1, 0)
+        return True
 
     @rule(call_id=calls)
     def renew(self, call_id: UUID) -> None:
@@ -198,14 +236,15 @@ class Ledger(RuleBasedStateMachine):
 
 @pytest.mark.both_databases
 @pytest.mark.django_db
-def test_the_ledger_does_what_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_c03_c04_the_ledger_does_what_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.clock.now", lambda: Ledger.now)
     run_state_machine_as_test(
         Ledger,
         settings=settings(
-            max_examples=30,
+            max_examples=how_many(30, 25_000),
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )
+    report(f"ledger against its model, {connection.vendor}", f"{how_many(30, 25_000)} runs of up to 40 steps agree")

@@ -1,5 +1,7 @@
 """The administrator's page of rules: shown first, then in force."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.test import Client
 
@@ -9,7 +11,7 @@ from quotas import services
 from quotas.models import Quota
 from quotas.selectors import count_reached, list_changes, nearest_standing
 from quotas.types import Period, Unit
-from tests.quotas.conftest import principal
+from tests.quotas.conftest import Travel, principal
 
 PAGE = "/manage/quotas/"
 RULE = {"role": "student", "limit": "30", "unit": "prompts", "period": "month", "reason": "Exam period"}
@@ -52,9 +54,19 @@ def test_no_limit_is_a_rule_too(admin: Client, ines: User) -> None:
     ("change", "sentence"),
     [
         ({"limit": ""}, "Write how much"),
-        ({"limit": "-1"}, "greater than or equal to 0"),
+        ({"limit": "-1"}, "whole number"),
         ({"limit": "many"}, "whole number"),
-        ({"limit": "9" * 40}, "less than or equal to"),
+        ({"limit": "9" * 20}, "whole number"),
+        ({"limit": "9" * 40}, "at most 24"),
+        ({"limit": "2.5"}, "whole number"),
+        ({"limit": "NaN"}, "whole number"),
+        ({"limit": "1e3"}, "whole number"),
+        ({"limit": "٢٠"}, "whole number"),
+        ({"limit": "1.2345678", "unit": "money"}, "such as 7.80"),
+        ({"starts_on": "2001-01-01"}, "a day to come"),
+        ({"starts_on": "2026-11-31"}, "valid date"),
+        ({"course": "NOPE1"}, "There is no course NOPE1"),
+        ({"model": "a*b"}, "neither a tool nor"),
         ({"unmetered": "on"}, "contradict each other"),
         ({"reason": ""}, "required"),
         ({"reason": "x" * 241}, "at most 240"),
@@ -111,3 +123,31 @@ def test_the_history_tells_what_became_of_every_rule(root: User) -> None:
         for change in list_changes()
     ]
     assert told == [(20, None, "Over", root), (15, 20, "New year", root), (None, 15, "Pilot", root)]
+
+
+def test_a_change_is_scheduled_seen_and_withdrawn(admin: Client, sara: User, travel: Travel) -> None:
+    travel(datetime(2026, 8, 20, 4, tzinfo=UTC))
+    admin.post(PAGE, RULE | {"confirm": "1"})
+    schedule = RULE | {"limit": "7.80", "unit": "money", "starts_on": "2026-09-01", "reason": "Senate"}
+    assert "Schedule for 1 September 2026" in admin.post(PAGE, schedule).content.decode()
+    html = admin.post(PAGE, schedule | {"confirm": "1"}, follow=True).content.decode()
+    assert "holds from 1 September 2026" in html
+    assert "To come" in html
+    rule = Quota.objects.get(unit=Unit.MONEY)
+    assert (rule.limit, rule.starts_at) == (7_800_000, datetime(2026, 8, 31, 16, tzinfo=UTC))
+    assert "HK$7.80 per month" in html
+    admin.post(f"{PAGE}{rule.pk}/withdraw/", {"reason": "Not yet"})
+    html = admin.get(PAGE).content.decode()
+    assert "To come" not in html
+    assert "Not yet" in html
+
+
+def test_undo_puts_back_what_held_before(admin: Client, sara: User) -> None:
+    admin.post(PAGE, RULE | {"confirm": "1"})
+    admin.post(PAGE, RULE | {"limit": "50", "confirm": "1"})
+    assert nearest_standing(principal(sara)).limit == 50
+    rule = Quota.objects.get(ends_at=None)
+    admin.post(f"{PAGE}{rule.pk}/undo/")
+    assert nearest_standing(principal(sara)).limit == 30
+    assert admin.post(f"{PAGE}{rule.pk}/undo/").status_code == 404
+    assert [change.reason for change in list_changes()] == ["Undone.", "Exam period", "Exam period"]

@@ -34,7 +34,7 @@ def race_each(calls: Sequence[UUID], *arrows: Callable[..., object]) -> None:
 
 
 @pytest.mark.parametrize("round_", range(3))
-def test_two_hundred_at_once_on_the_first_day_of_twenty_are_twenty(sara: User, round_: int) -> None:
+def test_c02_two_hundred_at_once_on_the_first_day_of_twenty_are_twenty(sara: User, round_: int) -> None:
     results = race([lambda: reserve(sara)] * 200)
     assert Counter(isinstance(result, QuotaExhausted) for result in results) == {False: 20, True: 180}
     allowance = Allowance.objects.get()  # two hundred came first, and one row was made
@@ -43,7 +43,7 @@ def test_two_hundred_at_once_on_the_first_day_of_twenty_are_twenty(sara: User, r
     assert find_differences() == []
 
 
-def test_four_server_processes_on_twenty_admit_twenty(sara: User) -> None:
+def test_c02_four_server_processes_on_twenty_admit_twenty(sara: User) -> None:
     racers = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.quotas.racer", str(sara.pk), "50"],
@@ -66,7 +66,7 @@ def test_four_server_processes_on_twenty_admit_twenty(sara: User) -> None:
     assert find_differences() == []
 
 
-def test_an_answer_a_failure_and_four_sweepers_move_a_call_once(sara: User, travel: Travel) -> None:
+def test_c04_an_answer_a_failure_and_four_sweepers_move_a_call_once(sara: User, travel: Travel) -> None:
     services.set_quota(limit=None)
     calls = [_dispatched(sara) for _ in range(15)]
     travel(clock.now() + services.LEASE)
@@ -77,7 +77,7 @@ def test_an_answer_a_failure_and_four_sweepers_move_a_call_once(sara: User, trav
     assert Allowance.objects.get().held == 0
 
 
-def test_an_end_a_reversal_and_four_sweepers_end_a_call_once(sara: User, travel: Travel) -> None:
+def test_c04_an_end_a_reversal_and_four_sweepers_end_a_call_once(sara: User, travel: Travel) -> None:
     services.set_quota(limit=None)
     calls = [_dispatched(sara) for _ in range(15)]
     for call_id in calls:
@@ -92,7 +92,7 @@ def test_an_end_a_reversal_and_four_sweepers_end_a_call_once(sara: User, travel:
     assert find_differences() == []
 
 
-def test_sweepers_at_once_end_every_dead_call_once(sara: User, omar: User, travel: Travel) -> None:
+def test_c06_sweepers_at_once_end_every_dead_call_once(sara: User, omar: User, travel: Travel) -> None:
     services.set_quota(limit=None)
     for user in (sara, omar) * 20:
         reserve(user)
@@ -137,7 +137,7 @@ def test_the_same_rule_set_by_many_is_in_force_once(root: User) -> None:
     assert Quota.objects.filter(ends_at=None).count() == 1
 
 
-def test_a_race_over_midnight_keeps_each_month_within_its_own_allowance(
+def test_c20_a_race_over_midnight_keeps_each_month_within_its_own_allowance(
     sara: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     midnight = clock.start_of(clock.local_day(clock.now()).replace(day=1))

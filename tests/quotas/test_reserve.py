@@ -29,16 +29,16 @@ def test_a_reserved_prompt_is_held_and_written_in_the_books(sara: User) -> None:
     assert list_standings(principal(sara)) == [standing]
 
 
-def test_the_normal_path_takes_five_statements(sara: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_the_normal_path_takes_few_statements(sara: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     use(sara)
-    # rules, allowance, conditional update, reservation, entry; and the test's own savepoint
-    with django_assert_num_queries(5 + 2):
+    # rules, purses made and locked, counters, reservation, entry; and the test's own savepoint
+    with django_assert_num_queries(6 + 2):
         call_id = reserve(sara).call_id
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(4):  # reservation, purses, earlier entries; state
         services.dispatch(call_id=call_id)
-    with django_assert_num_queries(5):  # state, earlier entries, allowance, counters, entry
+    with django_assert_num_queries(6):  # the same, counters, entry
         services.settle(call_id=call_id)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(4):
         services.close(call_id=call_id)
 
 

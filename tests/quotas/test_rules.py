@@ -1,16 +1,19 @@
 """Rules are dated rows; grants add to one window. Both hold on the next call."""
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 
 from accounts.models import User
 from accounts.types import Role
 from core.errors import InvalidRequest, NotFound
+from courses.services import create_course, enroll
 from quotas import services
 from quotas.errors import QuotaExhausted
 from quotas.models import Grant, LedgerEntry, Quota
 from quotas.selectors import find_differences, nearest_standing
 from quotas.types import EntryKind, Period, Unit
-from tests.quotas.conftest import principal, reserve, use
+from tests.quotas.conftest import Travel, principal, reserve, use
 
 
 def test_the_default_is_twenty_prompts_a_month_written_down_once(db: None) -> None:
@@ -99,3 +102,75 @@ def test_a_grant_of_nothing_or_without_a_reason_is_refused(sara: User, amount: i
 def test_a_grant_to_nobody_is_refused(db: None) -> None:
     with pytest.raises(NotFound):
         services.grant(user_id=1, amount=1, reason="x", by_id=None)
+
+
+SEPTEMBER = datetime(2026, 8, 31, 16, tzinfo=UTC)
+
+
+def test_a_scheduled_rule_takes_over_at_its_instant_without_a_job(sara: User, travel: Travel) -> None:
+    travel(SEPTEMBER - timedelta(days=10))
+    services.set_quota(limit=20)
+    services.set_quota(limit=30, starts_at=SEPTEMBER)
+    travel(SEPTEMBER - timedelta(microseconds=1))
+    assert nearest_standing(principal(sara)).limit == 20
+    travel(SEPTEMBER)
+    assert nearest_standing(principal(sara)).limit == 30
+
+
+def test_a_change_now_leaves_the_one_that_is_to_come(sara: User, travel: Travel) -> None:
+    travel(SEPTEMBER - timedelta(days=10))
+    services.set_quota(limit=20)
+    services.set_quota(limit=30, starts_at=SEPTEMBER)
+    travel(SEPTEMBER - timedelta(days=5))
+    services.set_quota(limit=25)
+    assert nearest_standing(principal(sara)).limit == 25
+    travel(SEPTEMBER)
+    assert nearest_standing(principal(sara)).limit == 30
+
+
+def test_a_rule_withdrawn_before_it_began_never_holds_and_the_old_one_goes_on(sara: User, travel: Travel) -> None:
+    travel(SEPTEMBER - timedelta(days=10))
+    services.set_quota(limit=22)
+    later = services.set_quota(limit=30, starts_at=SEPTEMBER)
+    services.set_quota(limit=40, starts_at=SEPTEMBER + timedelta(days=30))
+    services.withdraw_quota(quota_id=later.pk, by_id=None, reason="No")
+    travel(SEPTEMBER)
+    assert nearest_standing(principal(sara)).limit == 22
+    travel(SEPTEMBER + timedelta(days=30))
+    assert nearest_standing(principal(sara)).limit == 40
+
+
+def test_a_rule_scheduled_twice_for_one_day_is_the_second(sara: User, travel: Travel) -> None:
+    travel(SEPTEMBER - timedelta(days=10))
+    services.set_quota(limit=22)
+    for limit in (30, 31):
+        services.set_quota(limit=limit, starts_at=SEPTEMBER)
+    travel(SEPTEMBER)
+    assert nearest_standing(principal(sara)).limit == 31
+
+
+def test_a_rule_does_not_begin_in_the_past(db: None) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        services.set_quota(limit=1, starts_at=SEPTEMBER)
+    assert refusal.value.param == "starts_at"
+
+
+@pytest.mark.parametrize(
+    ("unit", "period"), [(Unit.TURNS, Period.MONTH), (Unit.PROMPTS, Period.HOUR), (Unit.MONEY, Period.MOMENT)]
+)
+def test_a_unit_is_counted_only_over_its_periods(db: None, unit: Unit, period: Period) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        services.set_quota(limit=1, unit=unit, period=period)
+    assert refusal.value.param == "period"
+
+
+def test_a_courses_rule_is_for_those_enrolled_in_it(sara: User, omar: User) -> None:
+    course = create_course(code="COMP1117", title="C", starts_on=date(2026, 9, 1), ends_on=date(2026, 12, 1))
+    enroll(course=course, user=sara)
+    services.set_quota(limit=60, course_id=course.pk)
+    assert nearest_standing(principal(sara)).limit == 60
+    assert nearest_standing(principal(omar)).limit == 20
+
+
+def test_models_of_a_scope_are_kept_in_order_once_each(db: None) -> None:
+    assert services.check_scope("model:b, a,b,gpt-4*") == "model:a,b,gpt-4*"

@@ -48,7 +48,7 @@ def test_a_call_goes_from_held_to_closed_and_costs_its_prompt(sara: User) -> Non
         ([services.dispatch, services.settle], services.reverse, State.REVERSED),
     ],
 )
-def test_a_second_attempt_does_nothing(
+def test_c04_a_second_attempt_does_nothing(
     sara: User, way: list[Callable[..., bool]], arrow: Callable[..., bool], end: State
 ) -> None:
     call_id = reserve(sara).call_id
@@ -73,7 +73,7 @@ def test_arrows_that_do_not_exist_are_refused(sara: User) -> None:
     assert counters() == (0, 0)
 
 
-def test_a_late_settle_after_a_release_never_charges(sara: User) -> None:
+def test_c07_a_late_settle_after_a_release_never_charges(sara: User) -> None:
     call_id = reserve(sara).call_id
     services.dispatch(call_id=call_id)
     services.release(call_id=call_id)
@@ -127,7 +127,7 @@ def test_a_call_whose_lease_ran_out_after_content_stays_used(sara: User, travel:
     assert (ended.state, counters()) == (State.CLOSED, (1, 0))
 
 
-def test_a_renewed_call_is_never_swept(sara: User, travel: Travel) -> None:
+def test_c07_a_renewed_call_is_never_swept(sara: User, travel: Travel) -> None:
     travel(NOON)
     call_id, silent = reserve(sara).call_id, reserve(sara).call_id
     travel(NOON + timedelta(seconds=40))

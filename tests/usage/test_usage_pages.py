@@ -4,6 +4,7 @@ import csv
 from datetime import UTC, datetime
 
 import pytest
+from django.conf import LazySettings
 from django.test import AsyncClient, Client
 
 from accounts.models import User
@@ -13,6 +14,12 @@ from usage import views
 from usage.types import Outcome
 
 ALL = "/manage/usage/"
+
+
+@pytest.fixture(autouse=True)
+def _no_group_is_small(settings: LazySettings) -> None:
+    """Two people use something here; tests/usage/test_small_groups.py is about hiding."""
+    settings.SMALLEST_GROUP = 0
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_the_table_groups_filters_and_totals(admin: Client) -> None:
     response = admin.get(ALL, {"by": "user", "first_day": "2026-11-20", "last_day": "2026-11-22"})
     html = response.content.decode()
-    assert [row["label"] for row in response.context["page"]] == ["Sara Chan", "Omar Lee"]
+    assert [row.label for row in response.context["page"]] == ["Sara Chan", "Omar Lee"]
     assert response.context["total"].prompts == 3
     assert "In all" in html
 
@@ -67,7 +74,7 @@ def test_the_csv_is_the_table(admin: Client, by: str) -> None:
     shown = admin.get(ALL, {"by": by, "sort": "-prompts"}).context
     *lines, total = rows(admin.get("/manage/usage.csv", {"by": by, "sort": "-prompts"}).content.decode())
     assert [(next(iter(line.values())), line["Prompts"]) for line in lines] == [
-        (row["label"], str(row["total"].prompts)) for row in shown["page"]
+        (row.label, str(row.total.prompts)) for row in shown["page"]
     ]
     assert (total["Calls"], total["Prompts"]) == ("3", "3")
 
@@ -75,7 +82,7 @@ def test_the_csv_is_the_table(admin: Client, by: str) -> None:
 @pytest.mark.usefixtures("three_calls")
 def test_a_column_sorts_both_ways(admin: Client) -> None:
     def labels(sort: str) -> list[str]:
-        return [row["label"] for row in admin.get(ALL, {"by": "user", "sort": sort}).context["page"]]
+        return [row.label for row in admin.get(ALL, {"by": "user", "sort": sort}).context["page"]]
 
     assert labels("-prompts") == labels("-key") == ["Sara Chan", "Omar Lee"]
     assert labels("prompts") == labels("key") == ["Omar Lee", "Sara Chan"]
@@ -115,6 +122,8 @@ async def test_the_csv_of_calls_streams_every_page(root: User, monkeypatch: pyte
         {"person": "not an address"},
         {"department": "x"},
         {"by": "moon"},
+        {"split": "moon"},
+        {"measure": "moon"},
         {"sort": "password"},
         {"first_day": "2026-02-30"},
         {"first_day": "2026-11-22", "last_day": "2026-11-21"},
@@ -142,9 +151,40 @@ def test_everyones_usage_is_for_administrators_only(
 @pytest.mark.usefixtures("three_calls")
 def test_my_own_use_by_model_is_mine_alone(client: Client, omar: User) -> None:
     client.force_login(omar)
-    html = client.get("/usage/models/").content.decode()
+    html = client.get("/usage/models/", {"by": "model"}).content.decode()
     assert "smollm2" in html
     assert "big" not in html.split("<main")[1]
+
+
+@pytest.mark.usefixtures("three_calls")
+def test_the_csv_of_my_own_use_is_the_table_and_mine_alone(client: Client, sara: User, omar: User) -> None:
+    client.force_login(sara)
+    query = {"by": "day", "split": "model", "person": omar.email, "user_id": str(omar.pk)}
+    *lines, total = rows(client.get("/usage/models.csv", query).content.decode())
+    assert [line["big"] for line in lines] == ["0", "2"]
+    assert [line["smollm2"] for line in lines] == ["1", "0"]
+    assert total == {"Day": "In all", "big": "2", "smollm2": "1", "In all": "3"}
+
+
+@pytest.mark.usefixtures("three_calls")
+def test_the_picture_has_the_numbers_of_the_table_and_the_days_without_use(admin: Client) -> None:
+    query = {"first_day": "2026-11-18", "last_day": "2026-11-21", "split": "operation", "measure": "calls"}
+    report = admin.get(ALL, query).context["report"]
+    assert report.picture.labels == ["18 Nov", "19 Nov", "20 Nov", "21 Nov"]
+    assert report.picture.series == [("Chat", [0, 0, 1, 1]), ("Image", [0, 0, 0, 1])]
+    assert [(row.label, row.parts) for row in report.rows] == [
+        ("21 November 2026", (1, 1)),
+        ("20 November 2026", (1, 0)),
+    ]
+
+
+@pytest.mark.usefixtures("three_calls")
+def test_the_trend_compares_with_as_many_days_before(admin: Client) -> None:
+    trend = admin.get(ALL, {"first_day": "2026-11-21", "last_day": "2026-11-21"}).context["trend"]
+    prompts, calls = trend[0], trend[1]
+    assert (prompts["now"], prompts["before"], prompts["change"]) == (1, 2, -50)
+    assert (calls["now"], calls["before"], calls["change"]) == (2, 1, 100)
+    assert admin.get(ALL).context["trend"] == []
 
 
 def test_who_looked_says_that_nobody_did(client: Client, sara: User) -> None:

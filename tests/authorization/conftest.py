@@ -1,0 +1,131 @@
+"""Seven people before every door, and things of Sara's behind it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connections, transaction
+from django.test import Client
+
+from accounts.models import User
+from accounts.services import create_api_key
+from accounts.types import Role
+from chat.models import Conversation
+from core import threads
+from core.limiter import forget_attempts
+from courses.services import create_course, enroll
+from courses.types import CourseRole
+from gateway.models import Model, Provider
+from gateway.services import sync_catalog
+from policies.models import Clause
+from policies.selectors import list_current
+from policies.services import acknowledge, create_version
+from quotas.models import Quota, Request
+from quotas.services import grant, install_default_quota
+from tests.conftest import PASSWORD
+from tests.usage.test_record_usage import record
+from usage.models import UsageRecord
+
+COURSE = "COMP1117"
+# In the order of the table's columns.
+PEOPLE = ("anonymous", "student", "other student", "instructor", "other instructor", "staff", "administrator")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A small university.
+
+    Args:
+        client: one for all: a new one loads the middleware anew.
+        sessions: the session of each of `PEOPLE`; none of the anonymous one.
+        things: by the name of a route's parameter, or by `resource/parameter` under /api/, whose value leads to
+            something of Sara's, or of her course.
+    """
+
+    client: Client
+    sessions: dict[str, str]
+    things: dict[str, Any]
+
+    def ask(self, who: str, method: str, address: str) -> int:
+        """The status of one empty request, which leaves nothing behind."""
+        cache.clear()
+        forget_attempts()
+        self.client.cookies.clear()
+        if who in self.sessions:
+            self.client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[who]
+        with transaction.atomic():
+            status = self.client.generic(method, address, b"", "application/x-www-form-urlencoded").status_code
+            transaction.set_rollback(True)
+        return int(status)
+
+
+@pytest.fixture
+def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
+    """Sara is in a course that Ines teaches; Omar, Ivan, Sam and Ruth have nothing to do with it."""
+    ivan = User.objects.create_user("ivan@example.edu", PASSWORD, name="Ivan Tse", role=Role.INSTRUCTOR)
+    sam = User.objects.create_user("sam@example.edu", PASSWORD, name="Sam Yu", role=Role.STAFF)
+    course = create_course(code=COURSE, title="Programming", starts_on=date(2026, 9, 1), ends_on=date(2026, 12, 20))
+    enrollment = enroll(course=course, user=sara)
+    enroll(course=course, user=ines, role=CourseRole.INSTRUCTOR)
+    key, _secret = create_api_key(user_id=sara.pk, name="laptop")
+    version = list_current().get()
+    people = dict(zip(PEOPLE[1:], (sara, omar, ines, ivan, sam, root), strict=True))
+    for person in people.values():
+        acknowledge(user_id=person.pk, version_id=version.pk, language="en")
+    wordings = {f"{part}_{lang}": "x" for part in ("title", "body") for lang in ("en", "zh_hant", "zh_hans")}
+    draft = create_version(clause_id=version.clause_id, wordings=wordings)
+    given = grant(user_id=sara.pk, amount=1, reason="A question", by_id=root.pk)
+    record(sara)
+    request = Request.objects.create(user=sara, course=course, amount=30, reason="A report")
+    conversation = Conversation.objects.create(user=sara)
+    things = {
+        "user_id": sara.pk,
+        "key_id": key.pk,
+        "code": COURSE,
+        "clause_id": version.clause_id,
+        "version_id": draft.pk,
+        "quota_id": Quota.objects.get().pk,
+        "request_id": request.pk,
+        "requests/pk": request.pk,
+        "conversation_id": conversation.pk,
+        "people/pk": sara.pk,
+        "keys/pk": key.pk,
+        "courses/code": COURSE,
+        "enrollments/pk": enrollment.pk,
+        "clauses/clause": Clause.objects.get().slug,
+        "quotas/pk": Quota.objects.get().pk,
+        "grants/pk": given.pk,
+        "models/pk": Model.objects.earliest("pk").pk,
+        "providers/pk": Provider.objects.earliest("pk").pk,
+        "audit/pk": 1,
+        "usage/pk": UsageRecord.objects.get().pk,
+    }
+    sessions = {}
+    for who, person in people.items():
+        client = Client()
+        client.force_login(person)
+        sessions[who] = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return World(Client(raise_request_exception=False), sessions, things)
+
+
+@pytest.fixture
+def cast(clauses: None, in_one_thread: None) -> None:
+    """What must be there before anybody asks."""
+    install_default_quota()
+    sync_catalog()
+
+
+@pytest.fixture
+def in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of work stay in the test's own thread, and so in its transaction, which is undone."""
+
+    async def run(_pool: object, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await sync_to_async(function, thread_sensitive=True)(*args, **kwargs)
+
+    monkeypatch.setattr(threads, "_run", run)
+    monkeypatch.setattr(connections, "close_all", lambda: None)

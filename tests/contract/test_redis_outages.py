@@ -1,0 +1,79 @@
+"""A Redis that is stopped, frozen, emptied or lying: nobody waits, and no quota is wrong (contract, C13, C40)."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from quotas.models import Allowance
+from quotas.selectors import find_differences
+from tests.fakes.databases import Redis, open_folder
+from tests.fakes.upstream import FakeUpstream
+from tests.servers import Server, running_server
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with open_folder() as folder:
+        redis = Redis(folder)
+        redis.start()
+        yield redis
+        redis.stop()
+
+
+@pytest.fixture
+def beside_redis(
+    redis: Redis, offered: FakeUpstream, running_upstream: FakeUpstream, tmp_path: Path
+) -> Iterator[Server]:
+    environment = {"OPENAI_BASE_URL": running_upstream.base_url, "REDIS_URL": redis.url}
+    with running_server(tmp_path, environment=environment) as server:
+        yield server
+
+
+def lie(redis: Redis) -> None:
+    """Every value becomes another, and those of the wrong kind."""
+    keys = redis.say("KEYS", "*").decode().split("\r\n")[2::2]
+    assert keys
+    for key in keys:
+        redis.say("DEL", key)
+        redis.say("RPUSH", key, "garbage")
+
+
+OUTAGES: dict[str, Callable[[Redis], object]] = {
+    "stopped": lambda redis: redis.stop(),
+    "frozen": lambda redis: redis.freeze(),
+    "emptied": lambda redis: redis.say("FLUSHALL"),
+    "lying": lie,
+}
+
+
+def test_c13_c40_without_its_redis_the_gateway_serves_and_counts_as_before(
+    redis: Redis, beside_redis: Server, saras_key: str
+) -> None:
+    headers = {"authorization": f"Bearer {saras_key}"}
+    body = {"model": "good", "messages": [{"role": "user", "content": "Hi"}]}
+    left = []
+    with httpx2.Client(base_url=beside_redis.address, headers=headers, timeout=20) as web:
+
+        def call() -> None:
+            answer = web.post("/v1/chat/completions", json=body)
+            assert answer.status_code == 200, answer.text
+            left.append(int(answer.headers["x-ratelimit-remaining-prompts"]))
+
+        for outage in OUTAGES.values():
+            call()
+            outage(redis)
+            call()
+            assert web.get("/readyz").status_code == 200
+            assert web.get("/accounts/login/").status_code == 200
+            redis.restart()
+        call()
+
+    assert left == list(range(19, 19 - len(left), -1))
+    counters = Allowance.objects.get()
+    assert (counters.used, counters.held) == (len(left), 0)
+    assert find_differences() == []
+    assert len(beside_redis.log.read_text()) < 10_000 * len(left)

@@ -1,0 +1,88 @@
+"""Azure OpenAI: deployments in the path, a version in the query, a key in its own header, and filters that speak."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from core.ids import new_id
+from core.types import Operation
+from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError
+from gateway.types import Call, Chunk, ProviderKind, Target
+from gateway.upstreams import get_adapter
+from gateway.upstreams.base import Adapter
+from tests.fakes.dialects import AZURE_SECRET, AZURE_VERSION
+from tests.fakes.upstream import ANSWER, SECRET, FakeUpstream
+
+
+@pytest.fixture
+async def azure() -> AsyncIterator[Adapter]:
+    adapter = get_adapter(ProviderKind.AZURE)
+    yield adapter
+    await adapter.close()
+
+
+def target(upstream: FakeUpstream, deployment: str) -> Target:
+    return Target(
+        model="public",
+        upstream_model=deployment,
+        provider="azure",
+        kind=ProviderKind.AZURE,
+        base_url=f"http://127.0.0.1:{upstream.port}",
+        api_version=AZURE_VERSION,
+        credential=AZURE_SECRET,
+        max_output_tokens=64,
+    )
+
+
+async def ask(azure: Adapter, upstream: FakeUpstream, deployment: str, *, stream: bool) -> list[Chunk]:
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 100}
+    call = Call(id=new_id(), operation=Operation.CHAT, model="public", body=body, stream=stream)
+    chunks, reply = [], azure.open(target(upstream, deployment), call)
+    try:
+        while True:
+            chunks.append(await anext(reply))
+    except StopAsyncIteration:
+        return chunks
+    finally:
+        await reply.aclose()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_a_deployment_is_asked_as_azure_wants_it(azure: Adapter, upstream: FakeUpstream, stream: bool) -> None:
+    chunks = await ask(azure, upstream, "azure-chat", stream=stream)
+
+    assert "".join(chunk.text for chunk in chunks) == ANSWER
+    [arrival] = upstream.calls()
+    assert arrival.path == f"/openai/deployments/azure-chat/chat/completions?api-version={AZURE_VERSION}"
+    assert arrival.headers["api-key"] == AZURE_SECRET
+    assert "authorization" not in arrival.headers
+    assert arrival.body["max_completion_tokens"] == 64  # the model's limit, under the name its models know
+    assert "max_tokens" not in arrival.body
+
+
+async def test_what_its_filter_thinks_of_the_prompt_is_not_handed_on(azure: Adapter, upstream: FakeUpstream) -> None:
+    chunks = await ask(azure, upstream, "azure-chat", stream=True)
+
+    assert chunks[0].data == b""
+    assert all(orjson.loads(chunk.data)["choices"] for chunk in chunks if chunk.data)
+    assert not chunks[0].has_content
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize(
+    ("deployment", "error"),
+    [("azure-filtered", ContentFiltered), ("azure-inner", ContentFiltered), ("azure-busy", UpstreamBusy)],
+)
+async def test_its_refusals_are_understood(
+    azure: Adapter, upstream: FakeUpstream, deployment: str, error: type[UpstreamError], stream: bool
+) -> None:
+    with pytest.raises(error) as raised:
+        await ask(azure, upstream, deployment, stream=stream)
+
+    assert SECRET not in str(raised.value)
+
+
+def test_its_models_are_listed(upstream: FakeUpstream) -> None:
+    assert "azure-chat" in get_adapter(ProviderKind.AZURE).list_model_names(target(upstream, ""))
