@@ -1,5 +1,5 @@
 # Thin names for what is there anyway: ./scripts/run and ./scripts/test need no make. CONTRIBUTING.md says when to use which.
-.PHONY: setup run test lint types imports templates docs check bench
+.PHONY: setup run test lint types imports templates docs check looks bench faults
 BIN = .venv/bin
 
 setup:
@@ -29,5 +29,12 @@ docs:
 
 check: setup lint types imports templates test
 
+# Every page in light, dark and forced colors, three widths, three languages: about half an hour.
+looks:
+	EVERY_LOOK=1 $(BIN)/python -m pytest -n0 tests/pages/test_accessibility.py -k shuts
+
 bench:
 	$(BIN)/python -m bench
+
+faults:
+	$(BIN)/python -m tests.faults
