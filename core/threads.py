@@ -14,12 +14,10 @@ from django.conf import settings
 from django.db import connections
 
 P = ParamSpec("P")
-A = TypeVar("A")
 T = TypeVar("T")
 
 _POOL = ThreadPoolExecutor(max_workers=settings.HOP_THREADS, thread_name_prefix="hop")
 _WRITER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
-_LANE = ThreadPoolExecutor(max_workers=1 + settings.HOP_THREADS // 8, thread_name_prefix="lane")
 
 
 async def hop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -27,18 +25,16 @@ async def hop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     return await _run(_POOL, function, *args, **kwargs)
 
 
-async def hop_ahead(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """The same in a lane of its own, for what keeps or ends a call: it must not queue behind those that begin."""
-    return await _run(_LANE, function, *args, **kwargs)
+async def hop_to_writer(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same in the one thread of the process that writes batches, without the caller's context.
 
-
-async def hop_to_writer(function: Callable[[A], T], argument: A) -> T:
-    """The same in the one thread of the process that writes batches, without the caller's context."""
+    What must be written soon belongs here: it waits for one batch, and not for a database that others keep locked.
+    """
 
     def piece() -> T:
         _drop_broken_connections()
         try:
-            return function(argument)
+            return function(*args, **kwargs)
         finally:
             _give_connections_back()
 

@@ -22,7 +22,7 @@ from accounts.errors import AccountSuspended
 from accounts.selectors import list_suspended
 from core import clock
 from core.errors import DomainError
-from core.threads import hop, hop_ahead
+from core.threads import hop, hop_to_writer
 from core.types import Operation
 from gateway import admission as decisions
 from gateway import telemetry
@@ -351,13 +351,13 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(seconds)
         try:
             await work()
-        except (DatabaseError, InterfaceError):
-            logger.warning("Upkeep failed; the next round tries again.", exc_info=True)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("Upkeep failed, the next round tries again: %s", error)
 
 
 async def _renew_leases() -> None:
     if _running:
-        await hop_ahead(quotas.renew, call_ids=list(_running))
+        await hop_to_writer(quotas.renew, call_ids=list(_running))
 
 
 async def _check_resting() -> None:
