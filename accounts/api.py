@@ -15,6 +15,7 @@ from accounts.authentication import principal_of
 from accounts.models import ApiKey, User
 from accounts.selectors import list_api_keys, list_visible_people
 from accounts.serializers import KeySerializer, NewKeySerializer, PersonSerializer
+from accounts.types import columns_of
 from core.errors import Refusal
 
 
@@ -48,12 +49,12 @@ class PeopleViewSet(
         return super().list(request, *args, **kwargs)
 
     def perform_create(self, serializer: BaseSerializer[User]) -> None:
-        fields = _columns(serializer.validated_data)
+        fields = columns_of(serializer.validated_data)
         fields.pop("is_active", None)  # people begin active
         serializer.instance = services.create_person(**fields)
 
     def perform_update(self, serializer: BaseSerializer[User]) -> None:
-        changes = _columns(serializer.validated_data)
+        changes = columns_of(serializer.validated_data)
         serializer.instance = services.update_person(user_id=int(self.kwargs["pk"]), **changes)
 
 
@@ -80,12 +81,3 @@ class KeysViewSet(
 
     def perform_destroy(self, instance: ApiKey) -> None:
         services.revoke_api_key(user_id=instance.user_id, key_id=instance.pk)
-
-
-def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields of the API as arguments of the services, which take departments by id."""
-    columns = dict(fields)
-    if "department" in columns:
-        department = columns.pop("department")
-        columns["department_id"] = department and department.pk
-    return columns

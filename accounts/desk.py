@@ -18,7 +18,7 @@ from accounts.authentication import role_required
 from accounts.errors import UnreadablePeople
 from accounts.forms import PeopleFileForm, PeopleFilterForm, PersonForm, ReasonForm
 from accounts.models import User
-from accounts.types import PersonChanges, Role
+from accounts.types import PersonChanges, Role, columns_of
 from audit.lists import Column, Listing
 from core import clock
 from core.errors import InvalidRequest, Refusal
@@ -149,9 +149,8 @@ def revoke_keys(request: HttpRequest, user_id: int) -> HttpResponse:
 
 
 def _changes(form: PersonForm) -> PersonChanges:
-    fields = form.cleaned_data
-    department = fields["department"]
-    return {"name": fields["name"], "role": Role(fields["role"]), "department_id": department and department.pk}
+    fields = columns_of(form.cleaned_data)
+    return {"name": fields["name"], "role": Role(fields["role"]), "department_id": fields["department_id"]}
 
 
 def _shown(

@@ -2,11 +2,21 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import ApiKey, Department, User
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A student",
+            {"email": "sara@example.edu", "name": "Sara Chan", "role": "student", "department": "eng"},
+            request_only=True,
+        )
+    ]
+)
 class PersonSerializer(serializers.ModelSerializer[User]):
     """A person; administrators may write all but the id and the date."""
 
@@ -22,6 +32,15 @@ class PersonSerializer(serializers.ModelSerializer[User]):
         extra_kwargs: ClassVar[dict[str, Any]] = {"email": {"validators": []}}
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "For a notebook",
+            {"name": "notebook", "expires_at": "2027-06-30T16:00:00Z", "course_code": ""},
+            request_only=True,
+        )
+    ]
+)
 class KeySerializer(serializers.ModelSerializer[ApiKey]):
     """A key without its secret."""
 

@@ -1,7 +1,8 @@
 """Who may be asking: roles, and the frozen caller that every floor above passes around."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -62,3 +63,12 @@ class ImportedPerson:
     email: str
     action: str
     changes: dict[str, tuple[str, str]]
+
+
+def columns_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a form or the API read, as arguments of services, which take a department by its id."""
+    columns = dict(fields)
+    if "department" in columns:
+        department = columns.pop("department")
+        columns["department_id"] = department and department.pk
+    return columns

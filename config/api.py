@@ -18,6 +18,7 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -85,7 +86,10 @@ class Pages(CursorPagination):
 
 
 def answer_error(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """REST framework's exception handler: every error as `{"error": {"code", "message", "fields"?}}`."""
+    """REST framework's exception handler: every error as `{"error": {"code", "message", "fields"?}}`, in JSON."""
+    # The description is shown as a page and sent as YAML; its errors are neither.
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     error = _OURS.get(type(error), error)
     if isinstance(error, DomainError):
         fields = {error.param: [str(error.message)]} if error.param else None

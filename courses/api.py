@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import principal_of
+from accounts.types import columns_of
 from courses import services
 from courses.models import Course, Enrollment
 from courses.selectors import list_visible_courses, list_visible_enrollments
@@ -39,10 +40,10 @@ class CoursesViewSet(
         return list_visible_courses(principal_of(self.request.user))
 
     def perform_create(self, serializer: BaseSerializer[Course]) -> None:
-        serializer.instance = services.create_course(**_columns(serializer.validated_data))
+        serializer.instance = services.create_course(**columns_of(serializer.validated_data))
 
     def perform_update(self, serializer: BaseSerializer[Course]) -> None:
-        changes = _columns(serializer.validated_data)
+        changes = columns_of(serializer.validated_data)
         changes.pop("code", None)  # the same, or the serializer would have said no
         serializer.instance = services.update_course(course_id=self.get_object().pk, **changes)
 
@@ -80,12 +81,3 @@ class EnrollmentsViewSet(
 
     def perform_destroy(self, instance: Enrollment) -> None:
         services.remove_enrollment(course_id=instance.course_id, user_id=instance.user_id)
-
-
-def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields of the API as arguments of the services, which take departments by id."""
-    columns = dict(fields)
-    if "department" in columns:
-        department = columns.pop("department")
-        columns["department_id"] = department and department.pk
-    return columns

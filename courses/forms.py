@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.types import columns_of
 from courses.models import Course
 
 _DATE = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -25,9 +26,7 @@ class CourseForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def columns(self) -> dict[str, Any]:
         """What was filled in, with the department by its id as the services take it."""
-        data = dict(self.cleaned_data)
-        department = data.pop("department")
-        return data | {"department_id": department and department.pk}
+        return columns_of(self.cleaned_data)
 
 
 class CourseChangeForm(CourseForm):

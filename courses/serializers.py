@@ -3,12 +3,29 @@
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import Department, User
 from courses.models import Course, Enrollment
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A course of one term",
+            {
+                "code": "COMP1117",
+                "title": "Programming",
+                "term": "2026-27 Sem 1",
+                "department": "eng",
+                "starts_on": "2026-09-01",
+                "ends_on": "2026-12-20",
+            },
+            request_only=True,
+        )
+    ]
+)
 class CourseSerializer(serializers.ModelSerializer[Course]):
     """A course; administrators write it, all but the code of one that exists."""
 
@@ -29,6 +46,15 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
         return code
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A student joins",
+            {"course": "COMP1117", "person": "sara@example.edu", "role": "student"},
+            request_only=True,
+        )
+    ]
+)
 class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
     """A person's place in a course."""
 

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from gateway import services
@@ -16,6 +17,15 @@ class RouteSerializer(serializers.ModelSerializer[Route]):
         fields: ClassVar = ["upstream", "upstream_name", "position", "weight", "is_enabled"]
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A chat model",
+            {"name": "gpt-4o-mini", "operation": "chat", "routes": [{"upstream": 1, "upstream_name": "gpt-4o-mini"}]},
+            request_only=True,
+        )
+    ]
+)
 class ModelSerializer(serializers.ModelSerializer[Model]):
     """One model people may name, with all its routes: a list that is sent replaces the one there is."""
 
@@ -83,6 +93,7 @@ class UpstreamSerializer(serializers.ModelSerializer[Upstream]):
         read_only_fields: ClassVar = fields
 
 
+@extend_schema_serializer(examples=[OpenApiExample("Switch one off", {"is_enabled": False}, request_only=True)])
 class ProviderSerializer(serializers.ModelSerializer[Provider]):
     """One provider and its addresses."""
 

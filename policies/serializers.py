@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from policies.models import Acknowledgment, ClauseVersion
@@ -39,6 +40,9 @@ class VersionSerializer(serializers.ModelSerializer[ClauseVersion]):
         return moments.get(version.id)
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("Read in English", {"version": 1, "language": "en"}, request_only=True)]
+)
 class NewAcknowledgmentSerializer(serializers.Serializer[Acknowledgment]):
     """Which version a person accepts, and in which language it was read."""
 

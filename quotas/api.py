@@ -1,4 +1,4 @@
-"""Rules and grants under /api/."""
+"""Rules, grants, requests, pools and what can be bought, under /api/."""
 
 from typing import Any
 
@@ -13,15 +13,28 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.authentication import principal_of
 from quotas import services
-from quotas.models import Grant, Quota
+from quotas.models import Grant, Offer, Pool, Purchase, Quota
 from quotas.models import Request as Asked
 from quotas.selectors import (
     get_decidable_request,
     list_visible_grants,
+    list_visible_offers,
+    list_visible_pools,
+    list_visible_purchases,
     list_visible_quotas,
     list_visible_requests,
 )
-from quotas.serializers import DecisionSerializer, GrantSerializer, QuotaSerializer, RequestSerializer
+from quotas.serializers import (
+    DecisionSerializer,
+    FillSerializer,
+    GrantSerializer,
+    NewPurchaseSerializer,
+    OfferSerializer,
+    PoolSerializer,
+    PurchaseSerializer,
+    QuotaSerializer,
+    RequestSerializer,
+)
 from quotas.types import RequestState, Unit
 
 
@@ -125,3 +138,77 @@ class RequestsViewSet(
             decision["amount"] = decision["amount"] or asked.amount
             decided = services.grant_request(principal=principal, request_id=asked.pk, **decision)
         return Response(RequestSerializer(decided).data)
+
+
+class PoolsViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, viewsets.GenericViewSet[Pool]
+):
+    """Courses' own units, by the course's code. Administrators see and write all; instructors read their courses'.
+
+    POST opens a course's pool or changes how it works.
+    """
+
+    serializer_class = PoolSerializer
+    lookup_field = "course__code"
+    lookup_url_kwarg = "code"
+    lookup_value_regex = r"[A-Z0-9._-]{1,32}"
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [IsAuthenticated() if self.action in ("list", "retrieve") else IsAdminUser()]
+
+    def get_queryset(self) -> QuerySet[Pool]:
+        return list_visible_pools(principal_of(self.request.user))
+
+    def perform_create(self, serializer: BaseSerializer[Pool]) -> None:
+        wanted = serializer.pool()  # type: ignore[attr-defined]
+        pool = services.set_pool(**wanted, by_id=principal_of(self.request.user).user_id)
+        serializer.instance = self.get_queryset().get(pk=pool.pk)
+
+    @extend_schema(request=FillSerializer, responses=PoolSerializer)
+    @action(detail=True, methods=["post"])
+    def fill(self, request: Request, code: str) -> Response:
+        """Add units to a course's pool, with the reason."""
+        pool = self.get_object()
+        given = FillSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        by_id = principal_of(request.user).user_id
+        services.fill_pool(course_id=pool.course_id, **given.validated_data, by_id=by_id)
+        return Response(PoolSerializer(self.get_object()).data)
+
+
+class OffersViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, viewsets.GenericViewSet[Offer]
+):
+    """What can be bought. Administrators see and write all, also what is not for sale any more."""
+
+    serializer_class = OfferSerializer
+    lookup_value_regex = r"\d{1,18}"
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [IsAuthenticated() if self.action in ("list", "retrieve") else IsAdminUser()]
+
+    def get_queryset(self) -> QuerySet[Offer]:
+        return list_visible_offers(principal_of(self.request.user))
+
+    def perform_create(self, serializer: BaseSerializer[Offer]) -> None:
+        wanted: dict[str, Any] = dict(serializer.validated_data)
+        serializer.instance = services.set_offer(**wanted | {"unit": Unit(wanted["unit"])})
+
+
+class PurchasesViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Purchase]):
+    """What was bought, or begun to be. Administrators see all; everyone else their own. POST begins to buy."""
+
+    serializer_class = PurchaseSerializer
+    lookup_field = "reference"
+    lookup_value_regex = r"[0-9a-f-]{36}"
+
+    def get_queryset(self) -> QuerySet[Purchase]:
+        return list_visible_purchases(principal_of(self.request.user))
+
+    @extend_schema(request=NewPurchaseSerializer, responses={201: NewPurchaseSerializer})
+    def create(self, request: Request) -> Response:
+        """Begin to buy an offer; the answer says where a person pays."""
+        wanted = NewPurchaseSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        address = services.open_purchase(principal=principal_of(request.user), offer_id=wanted.validated_data["offer"])
+        return Response({"pay_at": request.build_absolute_uri(address)}, status=201)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Concat
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -481,6 +481,11 @@ def list_all_offers() -> QuerySet[Offer]:
     return Offer.objects.all()
 
 
+def list_visible_offers(principal: Principal) -> QuerySet[Offer]:
+    """What this person may read of it: administrators all, everyone else what is for sale."""
+    return list_all_offers() if principal.role == Role.ADMIN else list_offers()
+
+
 def get_open_test_purchase(principal: Principal, reference: UUID) -> Purchase:
     """The person's purchase that is not paid, where the test service is the one that is paid.
 
@@ -499,6 +504,12 @@ def list_purchases(user_id: int) -> QuerySet[Purchase]:
     return Purchase.objects.filter(user=user_id, state=PurchaseState.PAID)
 
 
+def list_visible_purchases(principal: Principal) -> QuerySet[Purchase]:
+    """What was bought or begun to be: everyone's for administrators, else the person's own."""
+    purchases = Purchase.objects.select_related("user")
+    return purchases if principal.role == Role.ADMIN else purchases.filter(user=principal.user_id)
+
+
 def list_warnings(user_id: int, window: Window) -> list[Warned]:
     """What the person was told about purses of windows that began in this one, the newest first."""
     told = Warned.objects.filter(allowance__user=user_id, allowance__window_start__gte=window.starts_at)
@@ -508,7 +519,18 @@ def list_warnings(user_id: int, window: Window) -> list[Warned]:
 
 
 def list_pools() -> QuerySet[Pool]:
-    """Every course's pool, with its counters as `held`, `used` and `granted`."""
+    """Every course's pool, with its counters as `held`, `used` and `granted` and what one student may take as `cap`."""
     purse = Allowance.objects.filter(course=OuterRef("course"), unit=OuterRef("unit"), purse=Purse.POOL)
     counters = {name: Subquery(purse.values(name)[:1]) for name in ("granted", "used", "held")}
-    return Pool.objects.select_related("course").annotate(**counters).order_by("course__code")
+    caps = list_quotas_in_force(clock.now()).filter(
+        scope=Concat(Value(POOL_SCOPE), OuterRef("course__code")), unit=OuterRef("unit"), course=OuterRef("course")
+    )
+    cap = Subquery(caps.values("limit")[:1])
+    return Pool.objects.select_related("course").annotate(**counters, cap=cap).order_by("course__code")
+
+
+def list_visible_pools(principal: Principal) -> QuerySet[Pool]:
+    """The pools this person may read: administrators all, instructors those of the courses they teach."""
+    if principal.role == Role.ADMIN:
+        return list_pools()
+    return list_pools().filter(course__in=[course.pk for course in list_taught_courses(principal.user_id)])

@@ -25,8 +25,9 @@ from gateway.services import sync_catalog
 from policies.models import Clause
 from policies.selectors import list_current
 from policies.services import acknowledge, create_version
-from quotas.models import Quota, Request
-from quotas.services import grant, install_default_quota
+from quotas.models import Purchase, Quota, Request
+from quotas.services import grant, install_default_quota, set_offer, set_pool
+from quotas.types import Unit
 from tests.conftest import PASSWORD
 from tests.usage.test_record_usage import record
 from usage.models import UsageRecord
@@ -83,6 +84,9 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
     record(sara)
     request = Request.objects.create(user=sara, course=course, amount=30, reason="A report")
     conversation = Conversation.objects.create(user=sara)
+    set_pool(course_id=course.pk, by_id=root.pk)
+    offer = set_offer(unit=Unit.PROMPTS, amount=50, price_micro=1, is_enabled=False)
+    purchase = Purchase.objects.create(user=sara, amount=50, unit=Unit.PROMPTS, price_micro=1, currency="HKD")
     things = {
         "user_id": sara.pk,
         "key_id": key.pk,
@@ -102,6 +106,9 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
         "grants/pk": given.pk,
         "models/pk": Model.objects.earliest("pk").pk,
         "providers/pk": Provider.objects.earliest("pk").pk,
+        "pools/code": COURSE,
+        "offers/pk": offer.pk,
+        "purchases/reference": purchase.reference,
         "audit/pk": 1,
         "usage/pk": UsageRecord.objects.get().pk,
     }

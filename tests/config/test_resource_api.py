@@ -110,7 +110,7 @@ def test_a_session_needs_its_csrf_token_and_a_key_does_not(sara: User, clauses: 
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
-@pytest.mark.parametrize("path", ["/api/nothing/", "/api/me", "/api/keys/x/", "/api/people/1/2/"])
+@pytest.mark.parametrize("path", ["/api/nothing/", "/api/me", "/api/keys/x/", "/api/people/1/2/", "/api/courses/%0A/"])
 def test_a_path_that_leads_nowhere_answers_json(db: None, method: str, path: str) -> None:
     answer = getattr(Client(enforce_csrf_checks=True), method)(path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
@@ -121,6 +121,30 @@ def test_a_wrong_method_and_a_wrong_type_answer_in_the_envelope(sara: User) -> N
     assert client.delete("/api/me/").json()["error"]["code"] == "method_not_allowed"
     form = client.post("/api/keys/", {"name": "x"})
     assert (form.status_code, form.json()["error"]["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/schema/", "/api/me/", "/api/people/"])
+@pytest.mark.parametrize(
+    ("method", "accept", "status"),
+    [("post", "*/*", 403), ("put", "*/*", 403), ("delete", "*/*", 403), ("get", "image/png", 406)],
+)
+def test_wrong_methods_forged_forms_and_unknown_formats_answer_json_everywhere(
+    root: User, path: str, method: str, accept: str, status: int
+) -> None:
+    """The token of the form is missing: what changes something is refused for that before anything else."""
+    answer = signed_in(root, strict=True).generic(
+        method.upper(), path, b"{}", "application/json", headers={"accept": accept}
+    )
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    assert {"code", "message"} <= answer.json()["error"].keys()
+    stranger = Client().generic(method.upper(), path, b"{}", "application/json", headers={"accept": accept})
+    assert stranger.json()["error"]["code"] in ("sign_in_required", "not_acceptable")
+
+
+def test_the_page_of_the_description_takes_no_other_method(sara: User) -> None:
+    for method in ("post", "put", "patch", "delete", "options"):
+        answer = getattr(signed_in(sara), method)("/api/docs/")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
 
 
 def test_the_description_is_for_people_who_are_signed_in(sara: User) -> None:

@@ -14,6 +14,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
@@ -62,7 +63,7 @@ def test_the_api_does_what_its_description_says_whatever_is_asked(headers: dict[
         except (FailureGroup, AssertionError) as failure:
             problems.append(f"{operation.method.upper()} {operation.path}: {_told(failure)}")
     assert problems == []
-    assert len(operations) >= 40
+    assert len(operations) >= 50
     assert asked >= CASES
 
 
@@ -74,7 +75,7 @@ def _ask(operation: Any, headers: dict[str, str], most: int) -> int:
     """Ask one operation `most` things; how many were asked."""
     asked = 0
 
-    @given(case=operation.as_strategy())
+    @given(case=operation.as_strategy(GenerationMode.POSITIVE) | operation.as_strategy(GenerationMode.NEGATIVE))
     @settings(
         max_examples=most,
         deadline=None,
@@ -92,6 +93,7 @@ def _ask(operation: Any, headers: dict[str, str], most: int) -> int:
             transaction.set_rollback(True)
         case.validate_response(response, checks=[not_a_server_error, response_schema_conformance])
         if response.status_code >= 400:
+            assert response.headers["content-type"] == ["application/json"], case.as_curl_command()
             assert {"code", "message"} <= response.json()["error"].keys(), case.as_curl_command()
 
     call: Callable[[], None] = ask
