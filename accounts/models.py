@@ -58,6 +58,12 @@ class User(AbstractBaseUser):
     )
     language = models.CharField(_("language"), max_length=10, blank=True, help_text=_("Empty follows the browser."))
     theme = models.CharField(_("appearance"), max_length=5, blank=True, help_text=_("Empty follows the system."))
+    is_advised = models.BooleanField(
+        _("advised before sending"), default=True, help_text=_("The free look at a question before it is sent.")
+    )
+    waits_for_all = models.BooleanField(
+        _("answers only when complete"), default=False, help_text=_("Words do not appear while they are written.")
+    )
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
 
     USERNAME_FIELD = "email"

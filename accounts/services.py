@@ -24,7 +24,7 @@ from core.errors import NotFound, Refusal
 from core.text import one_line
 
 MAX_ACTIVE_KEYS = 20
-_OWN_TASTE = {"language", "theme"}  # a person's own, and no act of an administrator
+_OWN_TASTE = {"language", "theme", "is_advised", "waits_for_all"}  # a person's own, and no act of an administrator
 
 
 @transaction.atomic

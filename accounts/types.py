@@ -47,6 +47,8 @@ class PersonChanges(TypedDict, total=False):
     suspension_reason: str
     language: str
     theme: str
+    is_advised: bool
+    waits_for_all: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from config import brand
 
 THEMES = ("", "light", "dark")
 THEME_COOKIE = "theme"
+_HABITS = ("is_advised", "waits_for_all")
 _YEAR = 365 * 24 * 3600
 _TAGS = {"zh-hant": "zh-Hant", "zh-hans": "zh-Hans"}
 
@@ -113,6 +114,14 @@ def appearance(request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
             update_person(user_id=request.user.pk, theme=chosen)
     return response
+
+
+@login_required
+@require_POST
+def chat_habits(request: HttpRequest) -> HttpResponse:
+    """Keep how the person likes the chat page: each box of the form that came is on, the others are off."""
+    update_person(user_id=request.user.pk, **{name: name in request.POST for name in _HABITS})  # type: ignore[arg-type]
+    return _back(request)
 
 
 @login_required

@@ -1,5 +1,6 @@
 // The chat page: sends questions, follows answers, keeps drafts. Markup comes from the server; this only places it.
 
+import { Coach } from "./shared/coach.js";
 import { data, Draft, find, hideRefusal, Refused, say, send, sendOnEnter, showChoices, showCost, showLeft, showRefusal, words } from "./shared/page.js";
 import { Markdown } from "./shared/markdown.js";
 import { follow, Gone } from "./shared/stream.js";
@@ -9,6 +10,9 @@ const form = find("#composer");
 const box = find("#prompt");
 const transcript = find(".transcript");
 const draft = new Draft(box, data.conversation ?? "new");
+const coach = new Coach();
+const isWhole = "whole" in page.dataset; // answers are shown when they are complete
+const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 let following = null; // { article, stop } of the answer that is being written
 
 const texts = new WeakMap(); // the Markdown of each shown answer, for copying
@@ -21,6 +25,7 @@ if (matchMedia("(pointer: fine)").matches) box.focus();
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (following || !box.value.trim()) return box.focus();
+  if (coach.holds(form, box.value, { isFirst: !data.conversation })) return;
   const fields = Object.fromEntries(new FormData(form));
   await ask(data.ask, { ...fields, conversation: data.conversation, text: box.value }, () => draft.clear());
   box.focus();
@@ -31,7 +36,7 @@ page.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("[data-again], [data-edit] form")) return;
   event.preventDefault();
-  if (following) return;
+  if (following || (form.elements.text && coach.holds(form, form.elements.text.value))) return;
   const { csrfmiddlewaretoken, ...fields } = Object.fromEntries(new FormData(form));
   ask(form.action, { ...fields, model: find("[name=model]:checked")?.value ?? fields.model ?? "" }, () => {});
 });
@@ -57,7 +62,7 @@ transcript.addEventListener("scroll", () => {
 const ACTS = {
   stop,
   print: () => print(),
-  latest: () => transcript.scrollTo({ top: 0, behavior: "smooth" }),
+  latest: () => transcript.scrollTo({ top: 0, behavior: isCalm.matches ? "instant" : "smooth" }),
   start: (button) => {
     box.value = button.dataset.text;
     draft.keep();
@@ -136,12 +141,13 @@ async function watch(article, prose, text) {
   showAnswering(true);
   say(words.answering);
   const markdown = new Markdown(settled(prose), words);
-  if (text) markdown.show(text);
+  if (isWhole) prose.textContent = words.answering;
+  else if (text) markdown.show(text);
   let frame = 0;
   const told = {
     text: (piece) => {
       text += piece;
-      frame ||= requestAnimationFrame(() => ((frame = 0), markdown.show(text)));
+      if (!isWhole) frame ||= requestAnimationFrame(() => ((frame = 0), markdown.show(text)));
     },
     waiting: (isAway) => say(isAway ? words.waiting : words.answering),
   };

@@ -1,5 +1,6 @@
 // The image page: sends wishes, and looks after the tiles of the jobs that are being drawn.
 
+import { Coach } from "./shared/coach.js";
 import { data, Draft, find, hideRefusal, Refused, say, send, sendOnEnter, showChoices, showCost, showLeft, showRefusal, words } from "./shared/page.js";
 
 const LOOK_EVERY = 1000; // milliseconds
@@ -7,6 +8,7 @@ const form = find("#composer");
 const box = find("#prompt");
 const gallery = find(".gallery");
 const draft = new Draft(box, "images");
+const coach = new Coach();
 
 sendOnEnter(box);
 showChoices(document);
@@ -19,6 +21,7 @@ tellCost();
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (!box.value.trim()) return box.focus();
+  if (coach.holds(form, box.value)) return;
   hideRefusal();
   form.ariaBusy = "true";
   try {

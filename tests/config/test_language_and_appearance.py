@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from audit.models import Entry
 
 
 def test_the_browsers_language_is_followed_until_the_person_chooses(client: Client, db: None) -> None:
@@ -52,3 +53,13 @@ def test_an_unknown_choice_changes_nothing(client: Client, sara: User, path: str
 def test_a_choice_never_leads_to_another_site(client: Client, db: None) -> None:
     response = client.post("/language/", {"language": "en", "next": "https://example.com/"})
     assert response.headers["location"] == "/"
+
+
+def test_how_the_chat_page_behaves_is_kept_in_the_account_and_is_no_act_of_an_administrator(
+    client: Client, sara: User
+) -> None:
+    client.force_login(sara)
+    client.post("/account/chat/", {"waits_for_all": "on", "next": "/account/"})
+    sara.refresh_from_db()
+    assert (sara.is_advised, sara.waits_for_all) == (False, True)
+    assert not Entry.objects.exists()
