@@ -53,7 +53,7 @@ _MANAGE = (
     _Place("/manage/offers/", "", _("Units for sale")),
     _Place("/manage/usage/", "", _("Usage")),
     _Place("/manage/clauses/", "", _("Clauses")),
-    _Place("/admin/gateway/", "", _("Models and providers")),
+    _Place("/manage/models/", "", _("Models and providers"), also=("/manage/providers/",)),
     _Place("/manage/audit/", "", _("Audit log")),
     _Place("/admin/", "", _("Everything else"), is_exact=True),
 )

@@ -31,6 +31,7 @@ urlpatterns = [
     path("", include("quotas.urls")),
     path("", include("usage.urls")),
     path("", include("review.urls")),
+    path("", include("gateway.urls")),
     path("", include("chat.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -30,7 +30,7 @@ class ModelsViewSet(
 class ProvidersViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, viewsets.GenericViewSet[Provider]
 ):
-    """Providers with their addresses. Credentials are entered in /admin/ and shown nowhere."""
+    """Providers with their addresses. Credentials are entered on the pages and shown nowhere."""
 
     serializer_class = ProviderSerializer
     permission_classes = (IsAdminUser,)

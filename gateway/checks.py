@@ -20,7 +20,7 @@ def check_access_rules(databases: Sequence[str] | None = None, **options: Any) -
     return [
         Warning(
             f"The access rule “{rule}” names no model of the catalog.",
-            hint="Compare its name with the models in /admin/gateway/model/.",
+            hint="Compare its name with the models in /manage/models/.",
             id="gateway.W001",
         )
         for rule in rules.objects.exclude(model="").exclude(model__in=names)

@@ -65,13 +65,15 @@ class IdempotencyInFlight(Refusal):
 class UpstreamError(DomainError):
     """The provider failed or answered nonsense. Not the person's fault; the prompt comes back.
 
-    `is_transient` marks a failure that a second attempt may cure: no connection, or a 5xx (D7).
+    `is_transient` marks a failure that a second attempt may cure: no connection, or a 5xx (D7). `answered` is the
+    provider's own status, where it gave one.
     """
 
     code = "upstream_error"
     status = 502
     message = _("The AI provider failed. Your prompt was given back; try again.")
     is_transient = False
+    answered: int | None = None
 
 
 class UpstreamDown(UpstreamError):

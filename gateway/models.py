@@ -58,6 +58,7 @@ class Upstream(models.Model):
         help_text=_("Names beyond OpenAI's published ones that may pass, separated by spaces, such as top_k."),
     )
     credential_encrypted = models.TextField(blank=True, editable=False)
+    credential_set_at = models.DateTimeField(_("credential set"), null=True, editable=False)
     is_from_environment = models.BooleanField(
         default=False,
         editable=False,
@@ -158,6 +159,16 @@ class Model(models.Model):
     def routes_in_use(self) -> "list[Route]":
         """The routes that calls may take, in order."""
         return [route for route in self.routes.all() if route.is_in_use]
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether its last day is over."""
+        return self.retires_on is not None and self.retires_on <= clock.local_day(clock.now())
+
+    @property
+    def audience_labels(self) -> "list[StrPromise]":
+        """The roles that see it, in words; none where everyone does."""
+        return [Role(role).label for role in self.audience]
 
     def may(self, capability: Capability) -> bool:
         """Whether the model is known to do this, or nothing is known of it."""

@@ -300,7 +300,7 @@ def open_reply(admission: Admission) -> Reply:
 async def startup() -> None:
     """Begin the upkeep of this process: leases of running calls, the sweep, and a first look at slow imports."""
     pace.start()
-    _upkeep.add(asyncio.create_task(telemetry.sample(lambda: len(_running))))
+    _upkeep.add(asyncio.create_task(telemetry.sample(lambda: len(_running), board.list_circuits)))
     _upkeep.add(asyncio.create_task(hop(load_adapters)))
     _upkeep.add(asyncio.create_task(_every(settings.LEASE_SECONDS / 3, _renew_leases)))
     _upkeep.add(asyncio.create_task(_every(settings.SWEEP_SECONDS, _sweep)))

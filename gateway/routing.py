@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError, UpstreamRejected
 from gateway.types import Target
@@ -39,6 +40,15 @@ class Health:
 WELL = Health()
 
 
+class Circuit(IntEnum):
+    """How a place stands, the worse the higher."""
+
+    WELL = 0
+    STUMBLING = 1
+    ASKED_FOR_REST = 2
+    RESTING = 3
+
+
 def place_of(target: Target) -> Place:
     """What a target's health is remembered under."""
     return target.upstream_id, target.upstream_model
@@ -59,6 +69,15 @@ def after(error: UpstreamError | None, health: Health, *, now: float) -> Health:
     if failures < FAILURES:
         return Health(failures)
     return Health(failures, now + min(_LONGEST, _SHORTEST * 2 ** min(failures - FAILURES, 8)))
+
+
+def circuit_of(health: Health, *, now: float) -> Circuit:
+    """In one word what is to be thought of a place."""
+    if health.failures >= FAILURES:
+        return Circuit.RESTING
+    if health.is_busy and health.rests_until > now:
+        return Circuit.ASKED_FOR_REST
+    return Circuit.STUMBLING if health.failures else Circuit.WELL
 
 
 def tried(health: Health, *, now: float) -> Health:
@@ -146,6 +165,11 @@ class Board:
     def list_resting(self) -> list[Target]:
         """The places that rest because they failed: a health check may find them well again."""
         return list(self._resting.values())
+
+    def list_circuits(self) -> dict[Place, Circuit]:
+        """How every place stands of which something is remembered."""
+        now = self._clock()
+        return {place: circuit_of(health, now=now) for place, health in self._health.items()}
 
     def note_check(self, target: Target, *, is_well: bool) -> None:
         """What a health check found. One that answers is tried by the next call; one that does not rests on."""

@@ -1,21 +1,48 @@
 """What this person may call, and where it goes."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TypeVar
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models as tables
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.types import Principal
 from core import clock
+from core.errors import NotFound
+from core.text import one_line
 from core.types import Operation
-from gateway import credentials
+from gateway import credentials, telemetry
 from gateway.errors import ModelNotFound
 from gateway.models import Model, Provider, Route, Upstream
+from gateway.routing import Circuit
 from gateway.types import Capability, Prices, ProviderKind, Target
 from policies.errors import PolicyRefused
 from policies.services import check_access
+from usage.selectors import count_recent_calls
 
 OPENAI_ADDRESS = "https://api.openai.com/v1"
+RECENT = timedelta(minutes=15)
+_SHOWN, _LEAST_SHOWN = 4, 16  # characters of a credential: so many are shown, of one that is at least so long
+
+_Row = TypeVar("_Row", bound=tables.Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a provider does: its calls of the last quarter of an hour, those of them it failed, and its upstreams now."""
+
+    calls: int
+    failed: int
+    circuits: Mapping[int, Circuit]
+
+    @property
+    def worst(self) -> Circuit:
+        """How the upstream stands that stands worst."""
+        return max(self.circuits.values(), default=Circuit.WELL)
 
 
 def list_models_for(principal: Principal, operation: Operation | None = None) -> list[Model]:
@@ -38,7 +65,7 @@ def find_target(principal: Principal, name: str, operation: Operation) -> Target
         raise ModelNotFound(param="model")
     check_access(role=principal.role, operation=operation, model=name)
     stand_in = _find_stand_in(principal, asked)
-    answering = [stand_in] if _is_retired(asked) else [asked, stand_in]
+    answering = [stand_in] if asked.is_retired else [asked, stand_in]
     targets = [target for model in answering if model is not None for target in targets_of(model)]
     if not targets:
         raise ModelNotFound(param="model")
@@ -63,14 +90,104 @@ def list_offered() -> QuerySet[Model]:
     return _enabled_models().filter(Q(retires_on=None) | Q(retires_on__gt=today))
 
 
-def list_catalog() -> QuerySet[Model]:
-    """Every model, disabled ones included."""
-    return Model.objects.select_related("fallback").prefetch_related("routes__upstream__provider")
+def list_catalog(*, search: str = "", operation: str = "", provider: str = "", state: str = "") -> QuerySet[Model]:
+    """The models that match, disabled ones included.
+
+    Args:
+        search: a part of the name or the label.
+        provider: the short name of one that answers for them.
+        state: "on", "off", "retired", or "" for all.
+    """
+    models = Model.objects.select_related("fallback").prefetch_related("routes__upstream__provider")
+    if wanted := one_line(search):
+        models = models.filter(Q(name__icontains=wanted) | Q(label__icontains=wanted))
+    if operation:
+        models = models.filter(operation=operation)
+    if provider:
+        models = models.filter(Exists(Route.objects.filter(model=OuterRef("pk"), upstream__provider__slug=provider)))
+    today = clock.local_day(clock.now())
+    if state == "retired":
+        return models.filter(retires_on__lte=today)
+    return models.filter(is_enabled=state == "on") if state else models
 
 
-def list_providers() -> QuerySet[Provider]:
-    """Every provider with its upstreams."""
-    return Provider.objects.prefetch_related("upstreams")
+def list_providers(*, search: str = "", kind: str = "", state: str = "") -> QuerySet[Provider]:
+    """The providers that match, with their upstreams.
+
+    Args:
+        search: a part of the name or the short name.
+        state: "on", "off", or "" for all.
+    """
+    providers = Provider.objects.prefetch_related("upstreams__routes")
+    if wanted := one_line(search):
+        providers = providers.filter(Q(name__icontains=wanted) | Q(slug__icontains=wanted))
+    if kind:
+        providers = providers.filter(kind=kind)
+    return providers.filter(is_enabled=state == "on") if state else providers
+
+
+def list_upstreams() -> QuerySet[Upstream]:
+    """Every address of every provider."""
+    return Upstream.objects.select_related("provider").order_by("provider__name", "name")
+
+
+def get_model(model_id: int) -> Model:
+    """One model with its routes.
+
+    Raises:
+        NotFound: there is none by that id.
+    """
+    return _found(list_catalog().filter(pk=model_id).first())
+
+
+def get_provider(provider_id: int) -> Provider:
+    """One provider with its upstreams.
+
+    Raises:
+        NotFound: there is none by that id.
+    """
+    return _found(list_providers().filter(pk=provider_id).first())
+
+
+def get_upstream(upstream_id: int) -> Upstream:
+    """One address with its provider and the routes that lead there.
+
+    Raises:
+        NotFound: there is none by that id.
+    """
+    return _found(list_upstreams().prefetch_related("routes__model").filter(pk=upstream_id).first())
+
+
+def read_health() -> dict[str, Health]:
+    """By the short name of a provider: what became of its calls lately, and how its places stand now."""
+    counted = count_recent_calls(since=clock.now() - RECENT)
+    circuits: dict[int, Circuit] = {}
+    for (upstream_id, _name), circuit in telemetry.read_circuits().items():
+        circuits[upstream_id] = max(circuit, circuits.get(upstream_id, Circuit.WELL))
+    found = {}
+    for provider in list_providers():
+        calls, failed = counted.get(provider.slug, (0, 0))
+        own = {upstream.pk: circuits.get(upstream.pk, Circuit.WELL) for upstream in provider.upstreams.all()}
+        found[provider.slug] = Health(calls, failed, own)
+    return found
+
+
+def end_of_credential(upstream: Upstream) -> str | None:
+    """The last characters of a stored credential, by which people tell it from another; "" of one that is short.
+
+    None when no key that is known opens it.
+    """
+    try:
+        secret = credentials.decrypt(upstream.credential_encrypted)
+    except ImproperlyConfigured:
+        return None
+    return secret[-_SHOWN:] if len(secret) >= _LEAST_SHOWN else ""
+
+
+def _found(row: _Row | None) -> _Row:
+    if row is None:
+        raise NotFound
+    return row
 
 
 def targets_of(model: Model) -> list[Target]:
@@ -127,10 +244,6 @@ def _find_stand_in(principal: Principal, model: Model) -> Model | None:
     """The model's stand-in, if it does the same and the person may use it too."""
     same = list_offered().filter(pk=model.fallback_id or 0, operation=model.operation).first()
     return same if same is not None and _may_use(principal, same) else None
-
-
-def _is_retired(model: Model) -> bool:
-    return model.retires_on is not None and model.retires_on <= clock.local_day(clock.now())
 
 
 def _may_use(principal: Principal, model: Model) -> bool:

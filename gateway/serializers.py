@@ -33,16 +33,11 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
 
     def create(self, validated_data: dict[str, Any]) -> Model:
         routes = validated_data.pop("routes")
-        model = super().create(validated_data)
-        services.set_routes(model_id=model.pk, routes=routes)
-        return model
+        return services.create_model(columns=validated_data, routes=routes)
 
     def update(self, instance: Model, validated_data: dict[str, Any]) -> Model:
         routes = validated_data.pop("routes", None)
-        model = super().update(instance, validated_data)
-        if routes is not None:
-            services.set_routes(model_id=model.pk, routes=routes)
-        return model
+        return services.update_model(model_id=instance.pk, columns=validated_data, routes=routes)
 
     class Meta:
         model = Model
@@ -98,6 +93,9 @@ class ProviderSerializer(serializers.ModelSerializer[Provider]):
     """One provider and its addresses."""
 
     upstreams: serializers.BaseSerializer[Any] = UpstreamSerializer(many=True, read_only=True)
+
+    def update(self, instance: Provider, validated_data: dict[str, Any]) -> Provider:
+        return services.update_provider(provider_id=instance.pk, columns=validated_data)
 
     class Meta:
         model = Provider

@@ -1,23 +1,31 @@
 """Managing the catalog: what there is to call, and the credentials it needs."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils.translation import gettext as _
 
-from audit.services import record
+from audit.services import differences, record
+from core import clock
+from core.errors import NotFound
 from core.types import Operation
 from gateway import credentials
 from gateway.errors import UpstreamError
+from gateway.examining import Examination, describe_failure, describe_listing
 from gateway.models import Model, Provider, Route, Upstream
 from gateway.selectors import access_of
 from gateway.types import Capability, DataClass, ProviderKind, Target
 from gateway.upstreams import get_adapter
 
 logger = logging.getLogger(__name__)
+
+_Row = TypeVar("_Row", bound=models.Model)
 
 LOCAL_MODEL_NAME = "smollm2-135m-instruct"
 PLACEHOLDER_NAME = "placeholder-image"
@@ -31,6 +39,8 @@ _OTHER_TOOLS = (
     "gpt-realtime",
     "gpt-audio",
 )
+# Kinds whose list of models says nothing about what may be called: Azure is asked for deployments of its own naming.
+_LISTS_OTHER_NAMES = (ProviderKind.AZURE, ProviderKind.PLACEHOLDER)
 _LAST = 100  # position of the small stand-ins: behind every configured model
 
 
@@ -62,18 +72,172 @@ def list_offered_models(upstream: Upstream) -> list[str]:
     return get_adapter(kind).list_model_names(target)
 
 
+def examine_upstream(*, upstream_id: int) -> Examination:
+    """Ask an upstream for its models now, and say in words what came of it. The log says who asked.
+
+    Raises:
+        NotFound: there is no such upstream.
+    """
+    upstream = Upstream.objects.select_related("provider").filter(id=upstream_id).first()
+    if upstream is None:
+        raise NotFound
+    began = time.monotonic()
+    try:
+        offered = list_offered_models(upstream)
+    except UpstreamError as error:
+        found = describe_failure(error)
+    else:
+        wanted = set(upstream.routes.filter(is_enabled=True).values_list("upstream_name", flat=True))
+        if upstream.provider.kind in _LISTS_OTHER_NAMES:
+            wanted = set()
+        found = describe_listing(offered, wanted, milliseconds=round((time.monotonic() - began) * 1000))
+    record(
+        "upstream.test", subject=f"upstream/{upstream.pk}", name=str(upstream), changes={"well": [None, found.is_well]}
+    )
+    return found
+
+
 @transaction.atomic
 def set_credential(*, upstream_id: int, secret: str) -> None:
     """Keep the secret of an upstream, encrypted; "" removes it. The log says that it changed, never what it is."""
-    Upstream.objects.filter(id=upstream_id).update(credential_encrypted=credentials.encrypt(secret))
-    record("upstream.set_credential", subject=f"upstream/{upstream_id}", changes={"removed": [None, not secret]})
+    upstream = Upstream.objects.select_for_update().select_related("provider").filter(id=upstream_id).first()
+    if upstream is None:
+        raise NotFound
+    upstream.credential_encrypted = credentials.encrypt(secret)
+    upstream.credential_set_at = clock.now() if secret else None
+    upstream.save(update_fields=["credential_encrypted", "credential_set_at"])
+    changes = {"removed": [None, not secret]}
+    record("upstream.set_credential", subject=f"upstream/{upstream_id}", name=str(upstream), changes=changes)
 
 
-def set_routes(*, model_id: int, routes: Sequence[Mapping[str, Any]]) -> None:
-    """Replace the routes of a model by these columns of Route."""
-    with transaction.atomic():
-        Route.objects.filter(model_id=model_id).delete()
-        Route.objects.bulk_create(Route(model_id=model_id, **columns) for columns in routes)
+@transaction.atomic
+def create_model(*, columns: Mapping[str, Any], routes: Sequence[Mapping[str, Any]] = ()) -> Model:
+    """Put a model into the catalog.
+
+    Args:
+        columns: of Model, by name.
+        routes: columns of Route, one mapping for each.
+
+    Raises:
+        ValidationError: by field.
+    """
+    model = Model(**columns)
+    _check_model(model)
+    model.save()
+    _set_routes(model, routes)
+    _record("create", model, differences({}, _state_of(model, columns) | _words_of_routes(model)))
+    return model
+
+
+@transaction.atomic
+def update_model(
+    *, model_id: int, columns: Mapping[str, Any], routes: Sequence[Mapping[str, Any]] | None = None
+) -> Model:
+    """Change columns of a model; its routes are replaced, unless None is given. Holds from the next call on.
+
+    Raises:
+        NotFound: there is no such model.
+        ValidationError: by field.
+    """
+    model = _lock(Model, model_id)
+    before = _state_of(model, columns) | _words_of_routes(model)
+    _set_columns(model, columns)
+    _check_model(model)
+    model.save()
+    if routes is not None:
+        _set_routes(model, routes)
+    _record("change", model, differences(before, _state_of(model, columns) | _words_of_routes(model)))
+    return model
+
+
+@transaction.atomic
+def create_provider(*, columns: Mapping[str, Any], address: Mapping[str, Any], secret: str = "") -> Provider:
+    """A provider with its first address.
+
+    Args:
+        columns: of Provider, by name.
+        address: columns of Upstream, by name.
+
+    Raises:
+        ValidationError: by field.
+    """
+    provider = Provider(**columns)
+    provider.full_clean()
+    provider.save()
+    _record("create", provider, differences({}, _state_of(provider, columns)))
+    create_upstream(provider_id=provider.pk, columns=address, secret=secret)
+    return provider
+
+
+@transaction.atomic
+def update_provider(*, provider_id: int, columns: Mapping[str, Any]) -> Provider:
+    """Change columns of a provider.
+
+    Raises:
+        NotFound: there is no such provider.
+        ValidationError: by field.
+    """
+    provider = _lock(Provider, provider_id)
+    before = _state_of(provider, columns)
+    _set_columns(provider, columns)
+    provider.full_clean()
+    provider.save()
+    _record("change", provider, differences(before, _state_of(provider, columns)))
+    return provider
+
+
+@transaction.atomic
+def create_upstream(*, provider_id: int, columns: Mapping[str, Any], secret: str = "") -> Upstream:
+    """One more address of a provider.
+
+    Raises:
+        NotFound: there is no such provider.
+        ValidationError: by field.
+    """
+    upstream = Upstream(provider=_lock(Provider, provider_id), **columns)
+    upstream.full_clean()
+    upstream.save()
+    _record("create", upstream, differences({}, _state_of(upstream, columns)))
+    if secret:
+        set_credential(upstream_id=upstream.pk, secret=secret)
+    return upstream
+
+
+@transaction.atomic
+def update_upstream(*, upstream_id: int, columns: Mapping[str, Any], secret: str = "") -> Upstream:
+    """Change columns of an address, and its credential when one is given.
+
+    Raises:
+        NotFound: there is no such address.
+        ValidationError: by field; a stored credential does not move to another machine by itself.
+    """
+    upstream = _lock(Upstream, upstream_id)
+    before = _state_of(upstream, columns)
+    check_credential_stays(upstream, base_url=str(columns.get("base_url", upstream.base_url)), secret=secret)
+    _set_columns(upstream, columns)
+    upstream.full_clean()
+    upstream.save()
+    _record("change", upstream, differences(before, _state_of(upstream, columns)))
+    if secret:
+        set_credential(upstream_id=upstream.pk, secret=secret)
+    return upstream
+
+
+def check_credential_stays(upstream: Upstream, *, base_url: str, secret: str) -> None:
+    """Nobody who cannot read a stored credential may have it sent to a machine of their own.
+
+    Args:
+        upstream: as it is stored.
+        base_url: what its address is to be.
+
+    Raises:
+        ValidationError: the address is of another machine than the one the credential was entered for.
+    """
+    is_elsewhere = urlsplit(base_url)[:2] != urlsplit(upstream.base_url)[:2]
+    if upstream.credential_encrypted and is_elsewhere and not secret:
+        raise ValidationError(
+            {"credential": _("Enter the credential again: the stored one was entered for another address.")}
+        )
 
 
 def rotate_credentials() -> int:
@@ -84,6 +248,54 @@ def rotate_credentials() -> int:
             upstream.credential_encrypted = credentials.encrypt(credentials.decrypt(upstream.credential_encrypted))
         Upstream.objects.bulk_update(upstreams, ["credential_encrypted"])
     return len(upstreams)
+
+
+def _check_model(model: Model) -> None:
+    model.full_clean()
+    stand_in = model.fallback
+    if stand_in is None:
+        return
+    if stand_in.pk == model.pk:
+        raise ValidationError({"fallback": _("A model cannot stand in for itself.")})
+    if stand_in.operation != model.operation:
+        raise ValidationError({"fallback": _("The stand-in must be for the same tool.")})
+
+
+def _set_routes(model: Model, routes: Sequence[Mapping[str, Any]]) -> None:
+    places = [(columns["upstream"].pk, columns["upstream_name"]) for columns in routes]
+    if len(set(places)) < len(places):
+        raise ValidationError(_("Two routes lead to the same place. Leave one of them out."))
+    model.routes.all().delete()
+    Route.objects.bulk_create(Route(model=model, **columns) for columns in routes)
+
+
+def _words_of_routes(model: Model) -> dict[str, str]:
+    routes = model.routes.select_related("upstream__provider")
+    said = (f"{route} #{route.position} x{route.weight}{'' if route.is_enabled else ' off'}" for route in routes.all())
+    return {"routes": "; ".join(said)}
+
+
+def _lock(kind: type[_Row], row_id: int) -> _Row:
+    row = kind._default_manager.select_for_update().filter(pk=row_id).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _set_columns(row: models.Model, columns: Mapping[str, Any]) -> None:
+    for name, value in columns.items():
+        setattr(row, name, value)
+
+
+def _state_of(row: models.Model, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _record(act: str, row: models.Model, changes: Mapping[str, Any]) -> None:
+    """As the administrators' other door, /admin/, records it (audit.admin). Nothing changed, nothing is said."""
+    kind = str(row._meta.model_name)
+    if changes or act != "change":
+        record(f"{kind}.{act}", subject=f"{kind}/{row.pk}", name=str(row), changes=changes)
 
 
 def _offer_local_model() -> None:
@@ -134,8 +346,8 @@ def _follow_environment() -> Upstream | None:
 def _built_in(
     slug: str, name: str, kind: ProviderKind, *, is_enabled: bool, is_from_environment: bool = False
 ) -> Upstream:
-    provider, _ = Provider.objects.get_or_create(slug=slug, defaults={"name": name, "kind": kind})
-    upstream, _ = Upstream.objects.update_or_create(
+    provider, _new = Provider.objects.get_or_create(slug=slug, defaults={"name": name, "kind": kind})
+    upstream, _new = Upstream.objects.update_or_create(
         provider=provider,
         name="default",
         defaults={"is_enabled": is_enabled, "is_from_environment": is_from_environment},

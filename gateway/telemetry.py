@@ -7,7 +7,7 @@ A line names who, what, how it ended and how long it took; never a word of a pro
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from core import clock
+from gateway.routing import Circuit, Place
 from gateway.types import Admission, Ending
 
 _SAMPLE_SECONDS = 1.0
@@ -33,6 +34,12 @@ _whole = Histogram("gateway_call_seconds", "From admission to the end.", _OF_A_C
 _errors = Counter("gateway_errors", "Errors told to callers of /v1.", ("code",))
 _ledger = Histogram("gateway_ledger_seconds", "Until the ledger's rows are durable.", ("step",), buckets=_COMMITS)
 _running = Gauge("gateway_running_calls", "Calls being relayed now.", multiprocess_mode="livesum")
+_circuits = Gauge(
+    "gateway_place_circuit",
+    "How a model's place at an upstream stands: 0 well, 1 failed lately, 2 asked for rest, 3 rests after failures.",
+    ("upstream", "name"),
+    multiprocess_mode="livemax",
+)
 _lag = Gauge("gateway_loop_lag_seconds", "How late the slowest worker's event loop is.", multiprocess_mode="livemax")
 
 admitting, concluding = _ledger.labels("admit"), _ledger.labels("conclude")
@@ -91,15 +98,20 @@ def note_error(code: str) -> None:
     _errors.labels(code).inc()
 
 
-async def sample(count_running: Callable[[], int]) -> None:
+async def sample(count_running: Callable[[], int], list_circuits: Callable[[], Mapping[Place, Circuit]]) -> None:
     """Look at this process again and again, until cancelled; then everything noted is written out."""
     loop = asyncio.get_running_loop()
+    known: set[Place] = set()
     try:
         while True:
             expected = loop.time() + _SAMPLE_SECONDS
             await asyncio.sleep(_SAMPLE_SECONDS)
             _lag.set(max(0.0, loop.time() - expected))
             _running.set(count_running())
+            now = list_circuits()
+            known |= now.keys()
+            for place in known:
+                _circuits.labels(*place).set(now.get(place, Circuit.WELL))
     finally:
         _running.set(0)
         _lines.flush()
@@ -110,6 +122,15 @@ def figures() -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry
+
+
+def read_circuits() -> dict[Place, Circuit]:
+    """How each place stands that any running process of this machine remembers, by the worst of them."""
+    forget_the_dead()
+    seen = [
+        sample for metric in figures().collect() if metric.name == "gateway_place_circuit" for sample in metric.samples
+    ]
+    return {(int(one.labels["upstream"]), one.labels["name"]): Circuit(int(one.value)) for one in seen}
 
 
 def forget_the_dead() -> None:

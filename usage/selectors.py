@@ -3,7 +3,7 @@ so that every number is exact at every moment, with or without a worker that rol
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +43,14 @@ def find_opening(*, viewer_id: int, conversation_id: UUID) -> Opening | None:
     """The teacher's last opening of this chat, if its time has not run out."""
     mine = Opening.objects.filter(viewer=viewer_id, conversation_id=conversation_id, until__gt=clock.now())
     return mine.order_by("-at", "-id").first()
+
+
+def count_recent_calls(*, since: datetime) -> dict[str, tuple[int, int]]:
+    """By the short name of a provider: calls that ended since then, and how many of them the provider failed."""
+    recent = UsageRecord.objects.filter(started_at__gte=since).exclude(provider="").order_by()
+    failed = Count("pk", filter=Q(outcome=Outcome.UPSTREAM_FAILED))
+    rows = recent.values("provider").annotate(calls=Count("pk"), failed=failed)
+    return {row["provider"]: (row["calls"], row["failed"]) for row in rows}
 
 
 def list_records(filters: UsageFilters) -> QuerySet[UsageRecord]:

@@ -1,7 +1,7 @@
 """The small pieces every page is made of: icons and form fields (docs/decisions/0050)."""
 
 from django import template
-from django.forms import BoundField, CheckboxInput, Textarea
+from django.forms import BoundField, CheckboxInput, RadioSelect, Textarea
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,8 +18,8 @@ def icon(name: str) -> SafeString:
 @register.inclusion_tag("components/field.html")
 def field(bound: BoundField, css: str = "") -> dict[str, object]:
     """A form field: label above, help under it, problems last, joined to the control by aria-describedby."""
-    described = [f"{bound.id_for_label}-help"] if bound.help_text else []
-    described += [f"{bound.id_for_label}-problem"] if bound.errors else []
+    described = [f"{bound.auto_id}-help"] if bound.help_text else []
+    described += [f"{bound.auto_id}-problem"] if bound.errors else []
     attributes: dict[str, str | bool] = {"placeholder": False}  # the label stands above; a hint goes into the help
     attributes |= {"aria-describedby": " ".join(described)} if described else {}
     if bound.errors:
@@ -29,6 +29,8 @@ def field(bound: BoundField, css: str = "") -> dict[str, object]:
         attributes["class"] = f"input {css}".strip()
     if isinstance(bound.field.widget, Textarea):
         attributes.setdefault("rows", str(bound.field.widget.attrs.get("rows", 4)))
+    if isinstance(bound.field.widget, RadioSelect):  # boxes to tick are a kind of it
+        return {"field": bound, "is_group": True, "described": " ".join(described)}
     return {"field": bound, "control": bound.as_widget(attrs=attributes), "is_check": is_check}
 
 

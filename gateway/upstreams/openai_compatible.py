@@ -5,10 +5,12 @@ is repeated here: the relay decides about that (D7). A redirect is a failure: it
 """
 
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from urllib.parse import quote, urlsplit
 
+import httpx2
 import openai
 import orjson
 from django.conf import settings
@@ -21,7 +23,7 @@ from gateway.upstreams.http1 import Http1
 from gateway.upstreams.proxied import Proxied
 from gateway.upstreams.requests import path_of, write_body
 from gateway.upstreams.streams import Reader, Stream
-from gateway.upstreams.transport import Request, Transport
+from gateway.upstreams.transport import Request, Transport, make_ssl
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,8 @@ _MOST_TEXT = 10 * _MEGABYTE
 _MOST_ENCODED = 27 * _MEGABYTE
 _LONG = (Operation.IMAGE, Operation.EMBEDDING)
 _MOST_REFUSAL = 64 * 1024
+_MOST_LISTED = 4 * _MEGABYTE
+LISTING_SECONDS = 5.0  # until a list of models is not waited for any longer
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -61,14 +65,16 @@ class OpenAICompatible:
     def list_model_names(self, target: Target) -> list[str]:
         """The ids of GET /v1/models."""
         try:
-            with _client_of(target) as client:
-                return [model.id for model in client.models.list()]
+            with _client_of(target) as client, client.models.with_streaming_response.list() as answer:
+                return [str(model["id"]) for model in orjson.loads(_read_listing(answer.iter_bytes()))["data"]]
         except openai.APIStatusError as error:
             raise _refusal(target, error.status_code, dict(error.response.headers), error.response.content) from error
-        except openai.APITimeoutError as error:
+        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
             raise UpstreamTimeout from error
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, httpx2.HTTPError) as error:
             raise UpstreamDown from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise UpstreamError from error  # an answer, and no list of models
 
     async def close(self) -> None:
         """Close what is idle; the next call opens anew."""
@@ -82,16 +88,38 @@ class OpenAICompatible:
 
 
 def _client_of(target: Target) -> openai.OpenAI:
-    """The package's own client, for what is asked rarely."""
+    """The package's own client, for what is asked rarely; it goes the way that calls go."""
+    is_near = urlsplit(target.base_url).hostname in _LOOPBACK
+    transport = openai.DefaultHttpx2Client(
+        proxy=None if is_near else settings.UPSTREAM_PROXY or None,
+        verify=make_ssl(),
+        timeout=LISTING_SECONDS,
+        follow_redirects=False,
+        trust_env=False,
+    )
     if target.kind == ProviderKind.AZURE:
         return openai.AzureOpenAI(
             azure_endpoint=target.base_url,
             api_version=target.api_version,
             api_key=target.credential or "none",
             max_retries=0,
-            timeout=5.0,
+            http_client=transport,
         )
-    return openai.OpenAI(base_url=target.base_url, api_key=target.credential or "none", max_retries=0, timeout=5.0)
+    return openai.OpenAI(
+        base_url=target.base_url, api_key=target.credential or "none", max_retries=0, http_client=transport
+    )
+
+
+def _read_listing(pieces: Iterator[bytes]) -> bytes:
+    """The whole of a list, unless it takes too long or grows too long."""
+    latest, body = time.monotonic() + LISTING_SECONDS, b""
+    for piece in pieces:
+        body += piece
+        if time.monotonic() > latest:
+            raise UpstreamTimeout
+        if len(body) > _MOST_LISTED:
+            raise UpstreamError
+    return body
 
 
 def _url(target: Target, call: Call) -> str:
@@ -157,6 +185,12 @@ def _refusal(target: Target, status: int, headers: Mapping[str, str], body: byte
     """What a refusal means to us. The log gets its status and code, never the provider's sentence."""
     code = _code_in(body)
     logger.warning("%s refused: %s %s", target.provider, status, code[:40])
+    error = _meaning_of(status, code, headers)
+    error.answered = status
+    return error
+
+
+def _meaning_of(status: int, code: str, headers: Mapping[str, str]) -> UpstreamError:
     if status in (408, 504):
         return UpstreamTimeout()
     if status in (429, 529):

@@ -17,12 +17,12 @@ PUBLIC = {"services", "selectors", "models", "types", "errors", "authentication"
 # The gateway's own doors for the rooms above it: the order of decisions, the relay that wraps them round a stream, and
 # the rules a JSON body is read by, which the chat page shares.
 # The audit log's admin and lists are what every room's are built on. What the gateway remembers it finds by the digest
-# of a key, and resolves by the pure functions of quotas.
+# of a key, and resolves by the pure functions of quotas. Amounts are typed and written in one way everywhere.
 PUBLIC_OF = {
     "accounts": PUBLIC | {"keys"},
     "audit": PUBLIC | {"admin", "lists"},
     "gateway": PUBLIC | {"admission", "relay", "telemetry", "wire"},
-    "quotas": PUBLIC | {"resolution", "simulation", "forms"},
+    "quotas": PUBLIC | {"resolution", "simulation", "forms", "wording"},
 }
 CORE_MODULES = {
     "append_only",

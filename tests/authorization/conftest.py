@@ -20,7 +20,7 @@ from core import threads
 from core.limiter import forget_attempts
 from courses.services import create_course, enroll
 from courses.types import CourseRole
-from gateway.models import Model, Provider
+from gateway.models import Model, Provider, Upstream
 from gateway.services import sync_catalog
 from policies.models import Clause
 from policies.selectors import list_current
@@ -104,6 +104,9 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
         "clauses/clause": Clause.objects.get().slug,
         "quotas/pk": Quota.objects.get().pk,
         "grants/pk": given.pk,
+        "model_id": Model.objects.earliest("pk").pk,
+        "provider_id": Provider.objects.earliest("pk").pk,
+        "upstream_id": Upstream.objects.get(provider=Provider.objects.earliest("pk")).pk,
         "models/pk": Model.objects.earliest("pk").pk,
         "providers/pk": Provider.objects.earliest("pk").pk,
         "pools/code": COURSE,

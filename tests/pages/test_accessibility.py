@@ -14,6 +14,8 @@ from chat.models import Conversation, ImageJob, Picture
 from chat.pictures import repaint
 from chat.services import open_answer_link
 from chat.types import Author, Progress
+from gateway.models import Model
+from gateway.services import sync_catalog
 from gateway.upstreams.placeholder import draw
 from tests.pages.conftest import Theme, Visit
 from tests.pages.places import Places, list_places
@@ -46,7 +48,13 @@ def places(campus: Conversation, sara: User, ines: User, root: User) -> Places:
     canvas = repaint(base64.b64encode(draw("A reef", size="", number=0)).decode(), is_placeholder=True)
     name = default_storage.save(f"{canvas.digest}.png", ContentFile(canvas.data))
     picture = Picture.objects.create(job=job, file=name, digest=canvas.digest, width=1024, height=1024)
+    sync_catalog()
+    local = Model.objects.filter(routes__isnull=False).earliest("pk")
+    upstream = local.routes.get().upstream
     things = {
+        "model_id": local.pk,
+        "provider_id": upstream.provider_id,
+        "upstream_id": upstream.pk,
         "conversation_id": campus.pk,
         "answer_id": answer.pk,
         "picture_id": picture.pk,

@@ -1,0 +1,18 @@
+"""The administrators' pages of the catalog. /v1 has no place here: gateway/asgi.py answers it."""
+
+from django.urls import path
+
+from gateway import desk
+
+urlpatterns = [
+    path("manage/models/", desk.models, name="manage_models"),
+    path("manage/models/new/", desk.new_model, name="new_model"),
+    path("manage/models/<int:model_id>/", desk.model, name="manage_model"),
+    path("manage/providers/", desk.providers, name="manage_providers"),
+    path("manage/providers/new/", desk.new_provider, name="new_provider"),
+    path("manage/providers/<int:provider_id>/", desk.provider, name="manage_provider"),
+    path("manage/providers/<int:provider_id>/addresses/new/", desk.new_address, name="new_address"),
+    path("manage/providers/addresses/<int:upstream_id>/", desk.address, name="manage_address"),
+    path("manage/providers/addresses/<int:upstream_id>/test/", desk.test, name="address_test"),
+    path("manage/providers/addresses/<int:upstream_id>/forget/", desk.forget, name="address_forget"),
+]
