@@ -366,6 +366,8 @@ def words() -> dict[str, str]:
         "stopped": _("Stopped."),
         "ready": _("The answer is ready."),
         "failed": _("The answer failed."),
+        "side_hidden": _("The sidebar is hidden. The same keys show it again."),
+        "side_shown": _("The sidebar is shown."),
         "copy": _("Copy"),
         "copied": _("Copied"),
         "wrap": _("Wrap"),

@@ -48,7 +48,7 @@ page.addEventListener("click", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
-  if (following && !find(":popover-open")) stop();
+  if (following && !find(":popover-open, dialog[open]")) stop();
 });
 
 page.addEventListener("change", ({ target }) => {

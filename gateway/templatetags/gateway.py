@@ -7,9 +7,11 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.authentication import principal_of
+from core.types import Operation
 from gateway.examining import describe_calls, describe_circuit
 from gateway.routing import Circuit
-from gateway.selectors import Health, list_offered
+from gateway.selectors import Health, list_models_for, list_offered
 
 register = template.Library()
 
@@ -51,3 +53,10 @@ def circuit_at(health: Health, upstream_id: int) -> SafeString:
 def circuit_badge(circuit: Circuit) -> SafeString:
     """How a place stands, in a word and a color."""
     return format_html('<span class="badge" data-tone="{}">{}</span>', _TONES[circuit], describe_circuit(circuit))
+
+
+@register.simple_tag(takes_context=True)
+def example_model(context: dict[str, Any]) -> str:
+    """The name of an AI model the reader may chat with, for examples that are to work as they stand."""
+    models = list_models_for(principal_of(context["request"].user), Operation.CHAT)
+    return models[0].name if models else "…"
