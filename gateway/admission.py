@@ -25,7 +25,7 @@ from courses.selectors import find_course_of, find_place
 from courses.services import check_rules, check_running
 from courses.types import Tag
 from gateway import idempotency
-from gateway.errors import ModelNotFound
+from gateway.errors import IdempotencyInFlight, ModelNotFound
 from gateway.prices import actual_amounts, bound_amounts, bounded, count_turns
 from gateway.snapshot import NotRemembered, Snapshot
 from gateway.types import Admission, Answer, Asking, Call, Ending, ExtraFields, Refused
@@ -149,6 +149,11 @@ class Case:
         else:
             self.outcome = replace(self._passed, standings=reserved.standings, admitted_at=batch.at)
 
+    def lose_claim(self) -> None:
+        """Another call answers under the key."""
+        self.wish = None
+        self.outcome = Refused(IdempotencyInFlight())
+
     def _pass(self, snapshot: Snapshot) -> None:
         at = clock.now()
         person = self.principal = self._authenticate(snapshot, at)
@@ -258,6 +263,7 @@ def write(items: Sequence[Case | Settling | Concluding], snapshot: Snapshot) -> 
     with transaction.atomic():
         if cases and not snapshot.is_true():
             _decide(cases, snapshot)
+        _check_claims(cases)
         at = clock.now()
         records = _write_ledger(items, cases, at)
         records += [case.record for case in cases if case.record is not None]
@@ -286,6 +292,14 @@ def _decide(cases: Sequence[Case], snapshot: Snapshot) -> None:
         snapshot.prepare([case.asking.credential for case in cases])
     for case in cases:
         case.decide(snapshot)
+
+
+def _check_claims(cases: Sequence[Case]) -> None:
+    """Whoever waited so long that another call took its Idempotency-Key is not admitted beside it (C19)."""
+    claimed = {case.asking.id: case for case in cases if case.is_claimed and case.wish is not None}
+    if claimed:
+        for call_id in claimed.keys() - idempotency.lock(claimed):
+            claimed[call_id].lose_claim()
 
 
 def _write_ledger(items: Sequence[Case | Settling | Concluding], cases: Sequence[Case], at: datetime) -> list[Record]:

@@ -4,6 +4,7 @@ Only an answer that was served is kept: who was refused, or failed by the provid
 same key may try again.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
@@ -44,6 +45,12 @@ def take(user_id: int, claim: Claim, *, call_id: UUID) -> Answer | None:
     return None
 
 
+def lock(call_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the calls that still have the key they took; nobody else takes it before the transaction ends."""
+    rows = IdempotencyKey.objects.select_for_update().filter(call_id__in=call_ids, status=None)
+    return set(rows.values_list("call_id", flat=True))
+
+
 def keep(call_id: UUID, answer: Answer) -> None:
     """Remember what the call was answered with."""
     IdempotencyKey.objects.filter(call_id=call_id, status=None).update(
@@ -65,12 +72,11 @@ def purge() -> None:
 
 def _is_over(row: IdempotencyKey) -> bool:
     """Whether the key is free again: after 24 hours, or when the process that answered under it died."""
-    age = clock.now() - row.created_at
-    if age >= KEPT:
-        return True
+    now = clock.now()
     if row.status is not None:
-        return False
+        return now >= row.created_at + KEPT
     reservation = find_reservation(row.call_id)
     if reservation is None:
-        return age >= LEASE  # taken a moment ago, not yet admitted
-    return reservation.state not in OPEN_STATES and age >= LEASE
+        return now >= row.created_at + LEASE  # taken a moment ago, not yet admitted
+    # An answer is kept just after its call has ended: the lease is that of the process that answers.
+    return reservation.state not in OPEN_STATES and now >= reservation.lease_until

@@ -18,6 +18,7 @@ class Proxy:
         pause: seconds each piece waits.
         piece: the most bytes that are handed on at once; 0 is no limit.
         answer_limit: after so many bytes of answers the connection is reset; 0 is no limit.
+        last_words: a question with these bytes is handed on, and its answer is never heard: the connection is reset.
     """
 
     upstream: int
@@ -27,13 +28,14 @@ class Proxy:
     pause: float = 0.0
     piece: int = 0
     answer_limit: int = 0
+    last_words: bytes = b""
     _lines: set[asyncio.StreamWriter] = field(default_factory=set)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     def heal(self) -> None:
         """Treat everyone well from now on. Whoever was swallowed stays so: their bytes are gone."""
         self.is_down = self.is_silent = False
-        self.pause, self.piece, self.answer_limit = 0.0, 0, 0
+        self.pause, self.piece, self.answer_limit, self.last_words = 0.0, 0, 0, b""
 
     def cut(self) -> None:
         """Reset every connection there is."""
@@ -55,7 +57,10 @@ class Proxy:
             return
         self._lines |= {writer, questions}
         try:
-            await asyncio.gather(self._pass(reader, questions, 0), self._pass(answers, writer, self.answer_limit))
+            await asyncio.gather(
+                self._pass(reader, questions, 0, asked_by=writer),
+                self._pass(answers, writer, self.answer_limit),
+            )
         except OSError:
             pass
         finally:
@@ -63,7 +68,13 @@ class Proxy:
             for line in (writer, questions):
                 line.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int) -> None:
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        most: int,
+        asked_by: asyncio.StreamWriter | None = None,
+    ) -> None:
         passed = 0
         while data := await reader.read(65536):
             if self.is_down:
@@ -76,6 +87,9 @@ class Proxy:
                     await asyncio.sleep(self.pause)
                 writer.write(data[start : start + (self.piece or len(data))])
                 await writer.drain()
+            if asked_by and self.last_words and self.last_words in data:
+                asked_by.transport.abort()
+                raise ConnectionResetError
             passed += len(data)
             if most and passed >= most:
                 self._reset()

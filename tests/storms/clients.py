@@ -24,7 +24,7 @@ class Received:
         return rest.split("\r\n", 1)[0]
 
 
-def request(server: Server, key: str, model: str) -> bytes:
+def request(server: Server, key: str, model: str, *headers: str) -> bytes:
     body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "Hi"}]})
     head = [
         "POST /v1/chat/completions HTTP/1.1",
@@ -32,11 +32,12 @@ def request(server: Server, key: str, model: str) -> bytes:
         f"Authorization: Bearer {key}",
         "Connection: close",
         f"Content-Length: {len(body)}",
+        *headers,
     ]
     return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
 
 
-async def ask(server: Server, key: str, model: str, *, barrier: asyncio.Barrier | None = None) -> Received:
+async def ask(server: Server, key: str, model: str, *headers: str, barrier: asyncio.Barrier | None = None) -> Received:
     """One call on a connection of its own; with a barrier, the last byte leaves when everyone is ready."""
     text = b""
     try:
@@ -44,7 +45,7 @@ async def ask(server: Server, key: str, model: str, *, barrier: asyncio.Barrier 
     except OSError:
         return Received(0, "")
     try:
-        message = request(server, key, model)
+        message = request(server, key, model, *headers)
         writer.write(message[:-1])
         await writer.drain()
         if barrier is not None:
