@@ -1,0 +1,69 @@
+"""A server that stands still for longer than a lease, and then goes on (contract, C07)."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from accounts.models import User
+from quotas.models import Allowance, Reservation
+from quotas.selectors import find_differences
+from quotas.types import OPEN_STATES, State
+from tests.fakes.upstream import FakeUpstream
+from tests.faults.length import how_many, report
+from tests.faults.outages import wait_until
+from tests.servers import Server, running_server
+from tests.storms.clients import Received, ask
+from usage.models import UsageRecord
+
+CALLS = how_many(6, 60)
+
+pytestmark = pytest.mark.both_databases
+
+
+def test_c07_calls_of_a_server_that_stood_still_are_ended_once(
+    offered: FakeUpstream, sara: User, saras_key: str, tmp_path: Path
+) -> None:
+    environment = {
+        "OPENAI_BASE_URL": offered.base_url,
+        "MAX_PARALLEL_CALLS": "0",
+        "LEASE_SECONDS": "3",
+        "SWEEP_SECONDS": "1",
+        "UPSTREAM_BETWEEN_SECONDS": "5",
+    }
+    with (
+        running_server(tmp_path / "still", environment=environment) as still,
+        running_server(tmp_path / "sweeping", environment=environment) as sweeping,
+    ):
+        answers = asyncio.run(stand_still(still, saras_key, offered))
+        after = asyncio.run(ask(sweeping, saras_key, "good"))
+
+    records = list(UsageRecord.objects.values_list("call_id", "prompts"))
+    assert len({call_id for call_id, _ in records}) == len(records) == CALLS + 1
+    assert len(answers) == CALLS
+    assert after.is_complete
+    used = sum(prompts for _, prompts in records)
+    assert Allowance.objects.values_list("used", "held").get() == (used, 0)
+    assert find_differences() == []
+    report(f"{CALLS} streams of a server that stood still", f"each ended once, {used - 1} were charged")
+
+
+async def stand_still(server: Server, key: str, upstream: FakeUpstream) -> list[Received]:
+    """Calls with and without a first word, whose server stops until another has ended them, and then learns of it."""
+    models = ["slow", "headers-then-silent"] * (CALLS // 2)
+    calls = [asyncio.create_task(ask(server, key, model)) for model in models]
+    # By then the server has written all there is for now: on SQLite it would take its lock into its sleep.
+    await asyncio.to_thread(wait_until, lambda: Reservation.objects.filter(state=State.SETTLED).count() == CALLS // 2)
+    await asyncio.to_thread(wait_until, lambda: len(upstream.calls()) == CALLS)
+    os.killpg(server.process.pid, signal.SIGSTOP)
+    try:
+        await asyncio.to_thread(wait_until, lambda: not has_open_calls())
+    finally:
+        os.killpg(server.process.pid, signal.SIGCONT)
+    return list(await asyncio.gather(*calls))
+
+
+def has_open_calls() -> bool:
+    return Reservation.objects.filter(state__in=OPEN_STATES).exists()
