@@ -1,13 +1,21 @@
-"""`make bench`: `python -m bench [start] [http] [page] [pages] [soak]`, in own folders; by itself start and http.
+"""`make bench`: `python -m bench [start] [http] [page] [pages] [frames] [soak]`, each in its own folder.
 
-The figures belong to this machine now: run it when nothing else runs. Nothing is asserted about time.
+By itself start and http. The figures belong to this machine now: run it when nothing else runs.
+Nothing is asserted about time.
 """
 
 import argparse
 
-from bench import http, page, pages, soak, start
+from bench import frames, http, page, pages, soak, start
 
-PARTS = {"start": start.main, "http": http.main, "page": page.main, "pages": pages.main, "soak": soak.main}
+PARTS = {
+    "start": start.main,
+    "http": http.main,
+    "page": page.main,
+    "pages": pages.main,
+    "frames": frames.main,
+    "soak": soak.main,
+}
 
 
 def main() -> None:

@@ -79,6 +79,12 @@ def open_page(browser: Browser, address: str, *, cookie: str) -> View:
     )
 
 
+def chromium() -> str:
+    """Where the system's Chromium is."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return found or sys.exit("Chromium was not found: install it (Debian: apt install chromium).")
+
+
 def main(options: argparse.Namespace) -> None:
     """Measure the chat page of somebody who signed in, and print one table."""
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
@@ -97,11 +103,8 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _rows(address: str, cookie: str) -> list[tuple[str, str]]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        sys.exit("Chromium was not found: install it (Debian: apt install chromium).")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-quic"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-quic"])
         views = [open_page(browser, address, cookie=cookie) for _ in range(ROUNDS + 1)][
             1:
         ]  # the first warms the server

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from accounts.authentication import authenticate_api_key
+from accounts.authentication import authenticate_api_key, principal_of
 from accounts.models import Department, User
 from accounts.services import create_api_key, create_person
 from accounts.types import Principal, Role
@@ -23,13 +23,24 @@ from chat.services import title_of
 from chat.types import Author
 from config.demo.people import ADMIN, COURSES, DEPARTMENTS, LOGINS, NEWCOMER, PEOPLE, STUDENT, DemoPerson
 from config.demo.talks import TALKS
+from config.demo.teaching import EXAM, EXCEPTION, PERMISSIONS, POOL, TEACHING, WISHES
 from core import clock
 from core.errors import Refusal
 from core.ids import new_id
 from core.types import Operation, Via
-from courses.models import Course
-from courses.services import create_course, enroll
-from courses.types import CourseRole
+from courses.models import Course, CourseRule
+from courses.services import (
+    accept_rule,
+    ask_permission,
+    create_assignment,
+    create_course,
+    create_exam,
+    decide_permission,
+    enroll,
+    except_from_exam,
+    publish_rule,
+)
+from courses.types import Approach, CourseRole
 from gateway.models import Model, Provider, Route, Upstream
 from gateway.services import PLACEHOLDER_NAME
 from gateway.types import ProviderKind
@@ -38,8 +49,8 @@ from policies.services import acknowledge, install_clauses
 from quotas import services as quotas
 from quotas.types import Period, Unit
 from quotas.windows import window_of
-from usage.services import record_usage, roll_up
-from usage.types import Outcome, Totals, UsageSource
+from usage.services import record_opening, record_usage, roll_up
+from usage.types import LookReason, Outcome, Totals, UsageSource
 
 WEEKS = 8
 # The university's own models, the one before and the one of late. They stay behind with the story, switched off: here
@@ -50,6 +61,7 @@ _PRICE_IN, _PRICE_OUT = 1, 4  # micro-units a token
 _GRANTED_TO = "tk.tsang"
 _DAY = timedelta(days=1)
 _MONDAY_TO_SUNDAY = (1.1, 1.2, 1.2, 1.1, 0.7, 0.3, 0.6)
+_ASKED_IN = {code for code, teaching in TEACHING.items() if teaching.rule["approach"] != Approach.PROHIBITED}
 _OUTCOMES = {
     Outcome.SERVED: 91,
     Outcome.CLIENT_LEFT: 4,
@@ -113,7 +125,8 @@ class _Story:
             _keep_models()
             self._admit_people(password)
             self._open_courses()
-        self._accept_clauses()
+            rules = self._publish_rules()
+        self._accept_clauses(rules)
         talked = list(self._calls_of_talks())
         calls = [*self._calls_of_everyone(), *talked]
         for call in sorted(calls, key=lambda call: call.at):
@@ -121,6 +134,8 @@ class _Story:
         self._keep_talks(talked)
         self._use_keys(calls)
         self._grant()
+        self._ask_teachers()
+        self._look_into_a_chat()
         return len(calls)
 
     # ---- who is there ------------------------------------------------------------------------------------------------
@@ -155,8 +170,28 @@ class _Story:
             for code, role in person.courses:
                 enroll(course=self.courses[code], user=self.people[person.login], role=role)
 
-    def _accept_clauses(self) -> None:
+    def _publish_rules(self) -> list[CourseRule]:
+        """The assignments and rules of each course; the rules, which their students are going to accept."""
+        rules = []
+        for code, teaching in TEACHING.items():
+            course, by_id = self.courses[code].pk, self.people[teaching.teacher].pk
+            rules.append(publish_rule(course_id=course, by_id=by_id, **teaching.rule))
+            for work in teaching.assignments:
+                due = _instant(clock.local_day(self.now + work.due), 23.5)
+                opens = max(due - 3 * timedelta(weeks=1), _instant(self.first_monday, 9))
+                made = create_assignment(course_id=course, code=work.code, title=work.title, opens_at=opens, due_at=due)
+                if work.rule:
+                    rules.append(publish_rule(course_id=course, assignment_id=made.pk, by_id=by_id, **work.rule))
+        return rules
+
+    def _accept_clauses(self, rules: list[CourseRule]) -> None:
         """Everyone before the first prompt; but the newcomer, whose first day it is, not at all."""
+        for rule in rules:
+            with clock.telling(_instant(self.first_monday - _DAY, 8)):
+                for person in PEOPLE:
+                    is_student = dict(person.courses).get(rule.course.code) == CourseRole.STUDENT
+                    if is_student and person is not NEWCOMER:
+                        accept_rule(user_id=self.people[person.login].pk, rule_id=rule.pk, language="en")
         for login, user in self.people.items():
             for version in list_current() if login != NEWCOMER.login else ():
                 minutes = timedelta(minutes=self.chance.randrange(9 * 60))
@@ -173,6 +208,56 @@ class _Story:
                 amount=10,
                 reason="Robotics team: the regional contest is this month.",
                 by_id=self.people[ADMIN.login].pk,
+            )
+
+    def _ask_teachers(self) -> None:
+        """What students asked for in the last days, and what is ahead: permissions, more prompts, a pool, an exam."""
+        with clock.telling(self.now - 2 * _DAY):
+            teacher = self.people[TEACHING["HIST2021"].teacher]
+            course = self.courses["HIST2021"]
+            for login, reason, answer in PERMISSIONS:
+                asked = ask_permission(user_id=self.people[login].pk, code=course.code, reason=reason)
+                if answer:
+                    decide_permission(
+                        course_id=course.pk,
+                        permission_id=asked.pk,
+                        is_given=answer[0],
+                        answer=answer[1],
+                        by_id=teacher.pk,
+                    )
+            code, amount, cap = POOL
+            reason = "The department's share for the map project."
+            admin = self.people[ADMIN.login].pk
+            quotas.set_pool(course_id=self.courses[code].pk, cap=cap, add=amount, reason=reason, by_id=admin)
+        with clock.telling(self.now - timedelta(hours=3)):
+            for login, amount, code, reason in WISHES:
+                quotas.ask(
+                    principal=principal_of(self.people[login]),
+                    unit=Unit.PROMPTS,
+                    amount=amount,
+                    reason=reason,
+                    course_id=self.courses[code].pk if code else None,
+                )
+            code, title, ahead, length = EXAM
+            course, teacher = self.courses[code], self.people[TEACHING[code].teacher]
+            starts_at = _instant(clock.local_day(self.now + ahead), 10)
+            exam = create_exam(
+                course_id=course.pk, title=title, starts_at=starts_at, ends_at=starts_at + length, by_id=teacher.pk
+            )
+            email, reason = EXCEPTION
+            except_from_exam(course_id=course.pk, exam_id=exam.pk, email=email, reason=reason, by_id=teacher.pk)
+
+    def _look_into_a_chat(self) -> None:
+        """The teacher opened the student's last chat in a course whose rule allows it; the student sees that."""
+        chat = Conversation.objects.filter(course__code="COMP1117").latest("updated_at")
+        with clock.telling(self.now - timedelta(minutes=50)):
+            record_opening(
+                viewer_id=self.people[TEACHING["COMP1117"].teacher].pk,
+                owner_id=chat.user_id,
+                course_id=self.courses["COMP1117"].pk,
+                conversation_id=chat.pk,
+                reason=LookReason.HELP,
+                note="You wrote to me that the answer on tuples confused you.",
             )
 
     # ---- what they ask -----------------------------------------------------------------------------------------------
@@ -200,7 +285,7 @@ class _Story:
         chance = self.chance
         via = Via.API if person.programs and chance.random() < 0.6 else Via.WEB
         is_image = via == Via.WEB and person not in LOGINS and chance.random() < 0.16
-        codes = [code for code, role in person.courses if role != CourseRole.INSTRUCTOR]
+        codes = [code for code, role in person.courses if role != CourseRole.INSTRUCTOR and code in _ASKED_IN]
         outcome = chance.choices([*_OUTCOMES], [*_OUTCOMES.values()])[0]
         return self._call(
             person,

@@ -80,14 +80,14 @@ TALKS = (
         "",
         (
             (
-                "Help me plan three evenings of revision for a mid-term on loops, lists and functions.",
+                "幫我計劃三個晚上溫習期中考：迴圈、串列和函式。",
                 (
-                    "| Evening | Topic | Do |\n"
+                    "| 晚上 | 題目 | 做甚麼 |\n"
                     "|---|---|---|\n"
-                    "| 1 | Loops | five short exercises by hand, then run them |\n"
-                    "| 2 | Lists | write `max`, `sum` and `reverse` yourself |\n"
-                    "| 3 | Functions | last year's paper in two hours, without help |\n\n"
-                    "Stop after each exercise and say aloud what would change if the input were empty."
+                    "| 一 | 迴圈 | 先用紙筆做五題短習題，再執行一次 |\n"
+                    "| 二 | 串列 | 自己寫 `max`、`sum` 和 `reverse` |\n"
+                    "| 三 | 函式 | 兩小時內做去年的試卷，不找幫手 |\n\n"
+                    "每做完一題就停一停，說出聲：如果輸入是空的，會有甚麼不同？"
                 ),
             ),
         ),
@@ -109,11 +109,8 @@ TALKS = (
                 ),
             ),
             (
-                "So which one can be a key of a dictionary?",
-                (
-                    "The tuple, as long as everything in it cannot change either. Keys need a hash that stays the "
-                    "same, and a list offers none."
-                ),
+                "那么，哪一个可以做字典的键？请用简体中文回答。",
+                "元组可以，只要它里面的值也都不会变。键需要一个始终不变的散列值，而列表没有。",
             ),
         ),
     ),

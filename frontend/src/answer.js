@@ -7,7 +7,7 @@ const { words } = JSON.parse(document.getElementById("page-data").textContent);
 for (const prose of document.querySelectorAll("[data-markdown]")) {
   const text = prose.textContent;
   prose.classList.remove("plain");
-  new Markdown(prose, words).show(text);
+  new Markdown(prose, words).finish(text);
 }
 
 document.addEventListener("click", async ({ target }) => {

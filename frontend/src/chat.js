@@ -17,7 +17,8 @@ let following = null; // { article, stop } of the answer that is being written
 
 const texts = new WeakMap(); // the Markdown of each shown answer, for copying
 
-for (const article of page.querySelectorAll("article[data-from=model]")) show(article);
+// From the end, which is what one sees first.
+for (const article of [...page.querySelectorAll("article[data-from=model]")].reverse()) show(article);
 sendOnEnter(box);
 showChoices(page);
 if (matchMedia("(pointer: fine)").matches) box.focus();
@@ -126,7 +127,7 @@ function show(article) {
   const text = prose.dataset.text ?? prose.textContent;
   texts.set(article, text);
   if (article.dataset.follow) watch(article, prose, text);
-  else if (text) new Markdown(settled(prose), words).show(text);
+  else if (text) new Markdown(settled(prose), words).finish(text);
 }
 
 // From the server's plain text to our own rendering.
