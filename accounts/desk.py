@@ -1,8 +1,5 @@
 """The administrators' pages of people: find somebody, change their place, keep them out, let them in."""
 
-from collections import Counter
-from typing import Any
-
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -15,15 +12,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import selectors, services
 from accounts.authentication import role_required
-from accounts.errors import UnreadablePeople
 from accounts.forms import PeopleFileForm, PeopleFilterForm, PersonForm, ReasonForm
 from accounts.models import User
 from accounts.types import PersonChanges, Role, columns_of
+from audit.imports import answer_import
 from audit.lists import Column, Listing
 from core import clock
 from core.errors import InvalidRequest, Refusal
 
-MOST_SHOWN = 200  # lines of a difference: beyond it nobody reads
 PEOPLE = Listing(
     name="people",
     columns=(
@@ -58,24 +54,13 @@ def people(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "POST"])
 def people_import(request: HttpRequest) -> HttpResponse:
     """Show what a file of people would change; with `confirm`, change it."""
-    form = PeopleFileForm(request.POST or None, request.FILES or None)
-    if not form.is_valid():
-        return render(request, "accounts/people_import.html", {"form": form}, status=400 if form.errors else 200)
-    confirmed = "confirm" in request.POST
-    context: dict[str, Any] = {"form": PeopleFileForm(initial={"text": form.lines})}
-    try:
-        people = services.import_people(text=form.lines.splitlines(keepends=True), dry_run=not confirmed)
-    except UnreadablePeople as error:
-        context |= {"problems": error.problems[:MOST_SHOWN], "unshown": len(error.problems) - MOST_SHOWN}
-        return render(request, "accounts/people_import.html", context, status=400)
-    counts = Counter(person.action for person in people)
-    if confirmed:
-        done = _("The file is imported: %(create)s people are new, %(update)s changed, %(same)s as they were.")
-        messages.success(request, done % {action: counts[action] for action in ("create", "update", "same")})
-        return redirect("manage_people")
-    changes = [person for person in people if person.action != "same"]
-    context |= {"is_preview": True, "changes": changes[:MOST_SHOWN], "unshown": len(changes) - MOST_SHOWN}
-    return render(request, "accounts/people_import.html", context | {"counts": dict(counts)})
+    return answer_import(
+        request,
+        PeopleFileForm(request.POST or None, request.FILES or None),
+        lambda lines, is_dry: services.import_people(text=lines, dry_run=is_dry),
+        template="accounts/people_import.html",
+        done="manage_people",
+    )
 
 
 @never_cache

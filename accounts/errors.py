@@ -2,7 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import InvalidRequest, Refusal
+from core.errors import Refusal
+from core.sheets import UnreadableSheet
 
 
 class InvalidApiKey(Refusal):
@@ -44,16 +45,8 @@ class TooManyKeys(Refusal):
     message = _("You have as many active keys as one person may have. Revoke one that you no longer use.")
 
 
-class UnreadablePeople(InvalidRequest):
-    """A file of people has lines that cannot be imported; none of it was.
-
-    Args:
-        problems: line number in the file (1 is the first line) and the sentence about it.
-    """
+class UnreadablePeople(UnreadableSheet):
+    """A file of people has lines that cannot be imported; none of it was."""
 
     code = "unreadable_people"
     message = _("The file was not imported: some lines need mending.")
-
-    def __init__(self, problems: list[tuple[int, str]]) -> None:
-        super().__init__()
-        self.problems = problems

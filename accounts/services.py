@@ -21,6 +21,7 @@ from accounts.types import ImportedPerson, PersonChanges, Role
 from audit.services import differences, record
 from core import clock
 from core.errors import NotFound, Refusal
+from core.sheets import Problem
 from core.text import one_line
 
 MAX_ACTIVE_KEYS = 20
@@ -140,12 +141,12 @@ def import_people(*, text: Iterable[str], dry_run: bool = False) -> list[Importe
             try:
                 imported.append(_import_person(line, departments))
             except ValidationError as error:
-                problems.append((line.number, _sentences(error)))
+                problems += _problems(line.number, error)
             except Refusal as refusal:
-                problems.append((line.number, str(refusal.message)))
+                problems.append(Problem(line.number, "", str(refusal.message)))
         if problems:
             raise UnreadablePeople(sorted(problems))
-        counts = Counter(person.action for person in imported)
+        counts = Counter[str](person.action for person in imported)
         record("people.import", subject="people", changes=differences({}, counts))
         transaction.set_rollback(dry_run)
     return imported
@@ -154,9 +155,8 @@ def import_people(*, text: Iterable[str], dry_run: bool = False) -> list[Importe
 def _import_person(line: PersonLine, departments: Mapping[str, int]) -> ImportedPerson:
     if line.department and line.department not in departments:
         known = ", ".join(sorted(departments)) or _("none yet")
-        raise ValidationError(
-            _("There is no department “%(code)s”; known are: %(known)s.") % {"code": line.department, "known": known}
-        )
+        said = _("There is no department “%(code)s”; known are: %(known)s.")
+        raise ValidationError({"department": said % {"code": line.department, "known": known}})
     name, department_id = one_line(line.name), departments.get(line.department)
     person = User.objects.select_related("department").filter(email=line.email).first()
     if person is None:
@@ -282,7 +282,6 @@ def _check_password(password: str, person: User) -> None:
         raise ValidationError({"password": error.messages}) from error
 
 
-def _sentences(error: ValidationError) -> str:
-    if hasattr(error, "error_dict"):
-        return " ".join(f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())
-    return " ".join(error.messages)
+def _problems(line: int, error: ValidationError) -> list[Problem]:
+    by_field = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
+    return [Problem(line, "" if field == "__all__" else field, " ".join(said)) for field, said in by_field.items()]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -63,8 +63,13 @@ class ImportedPerson:
 
     line: int
     email: str
-    action: str
+    action: Literal["create", "update", "same"]
     changes: dict[str, tuple[str, str]]
+
+    @property
+    def subject(self) -> str:
+        """Whom the line speaks of."""
+        return self.email
 
 
 def columns_of(fields: Mapping[str, Any]) -> dict[str, Any]:

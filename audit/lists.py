@@ -5,13 +5,13 @@ are found by the last row seen, not by counting: a page costs the same wherever 
 the same kind, so that memory does not grow with it. It stands beside the log because an export is an act.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -33,14 +33,14 @@ class Column:
     Args:
         name: its word in the address.
         title: its head.
-        cell: its value in a CSV.
-        order_by: the field to sort by, one that is never empty; "" where the column cannot be sorted.
+        cell: its value in a CSV; None for a column of buttons, whose title only those hear who cannot see them.
+        order_by: the field or annotation to sort by, one that is never empty; "" where the column cannot be sorted.
         is_number: set to the right.
     """
 
     name: str
     title: str | Promise
-    cell: Callable[[Any], object]
+    cell: Callable[[Any], object] | None
     order_by: str = ""
     is_number: bool = False
 
@@ -77,15 +77,23 @@ class Listing:
         *,
         template: str,
         form: forms.Form | None = None,
+        totals: Mapping[str, object] | None = None,
         context: dict[str, Any] | None = None,
+        status: int = 200,
+        path: str = "",
     ) -> HttpResponseBase:
         """The page or, with `format=csv` in the address, the file of all its pages.
 
         Args:
             rows: the rows that match; None when the filter cannot be read.
+            form: the filter.
+            totals: what all the rows that match come to, by the name of the column.
+            path: where the list stands, if not at the address that is answered.
         """
+        path = path or request.path
+        context = {"filters": form, "list": None, "list_path": path, **(context or {})}
         if rows is None:
-            return render(request, template, {"form": form, "list": None, **(context or {})}, status=400)
+            return render(request, template, context, status=400)
         chosen = self._chosen(request)
         if request.GET.get("format") == "csv":
             return self._file(request, rows, self._order_of(chosen))
@@ -95,16 +103,17 @@ class Listing:
             after=_key(rows, request.GET.get("after")),
             before=_key(rows, request.GET.get("before")),
         )
-        counted = rows.order_by()[: COUNTED + 1].count()
-        shown = {
+        counted = rows.order_by().values("pk")[: COUNTED + 1].count()
+        context["list"] = {
             "row": self.row,
-            "heads": self._heads(request, chosen),
+            "heads": self._heads(request, chosen, path),
             "window": window,
             "count": min(counted, COUNTED),
             "is_more": counted > COUNTED,
             "query": _query(request, "after", "before", "format"),
+            "totals": [(column, totals.get(column.name, "")) for column in self.columns] if totals else None,
         }
-        return render(request, template, {"form": form, "list": shown, **(context or {})})
+        return render(request, template, context, status=status)
 
     def _chosen(self, request: HttpRequest) -> str:
         asked = request.GET.get("sort", "")
@@ -115,14 +124,15 @@ class Listing:
         field = next(column.order_by for column in self.columns if column.name == chosen.removeprefix("-"))
         return f"-{field}" if chosen.startswith("-") else field
 
-    def _heads(self, request: HttpRequest, chosen: str) -> list[dict[str, Any]]:
+    def _heads(self, request: HttpRequest, chosen: str, path: str) -> list[dict[str, Any]]:
         query = _query(request, "after", "before", "format", "sort")
         sorted_by = {chosen.removeprefix("-"): "descending" if chosen.startswith("-") else "ascending"}
         return [
             {
                 "title": column.title,
                 "is_number": column.is_number,
-                "href": column.order_by and f"?{query}&sort={'-' if chosen == column.name else ''}{column.name}",
+                "is_hidden": column.cell is None,
+                "href": column.order_by and f"{path}?{query}&sort={'-' if chosen == column.name else ''}{column.name}",
                 "sorted": sorted_by.get(column.name, ""),
             }
             for column in self.columns
@@ -131,7 +141,7 @@ class Listing:
     def _file(self, request: HttpRequest, rows: QuerySet[Any], order: str) -> StreamingHttpResponse:
         record(f"{self.name}.export", subject=self.name, changes={"asked": [None, _query(request, "format")]})
         # Now, in the reader's language; the byte order mark tells spreadsheets that the text is UTF-8.
-        head = "\ufeff" + csv_line(str(column.title) for column in self.columns)
+        head = "\ufeff" + csv_line(str(column.title) for column in self.columns if column.cell)
         return StreamingHttpResponse(
             self._lines(head, rows, order),
             content_type="text/csv; charset=utf-8",
@@ -140,9 +150,10 @@ class Listing:
 
     async def _lines(self, head: str, rows: QuerySet[Any], order: str) -> AsyncIterator[str]:
         yield head
+        cells = [column.cell for column in self.columns if column.cell]
         window = await hop(window_of, rows, order=order, size=CHUNK)
         while window.rows:
-            yield "".join(csv_line(column.cell(row) for column in self.columns) for row in window.rows)
+            yield "".join(csv_line(cell(row) for cell in cells) for row in window.rows)
             if window.after is None:
                 return
             window = await hop(window_of, rows, order=order, size=CHUNK, after=window.after)
@@ -157,7 +168,7 @@ def window_of(
         is_falling = not is_falling
     edge = before if before is not None else after
     if edge is not None:
-        rows = rows.filter(_beyond(rows.model, field, edge, is_falling=is_falling))
+        rows = rows.filter(_beyond(rows, field, edge, is_falling=is_falling))
     sign = "-" if is_falling else ""
     found = list(rows.order_by(*dict.fromkeys((f"{sign}{field}", f"{sign}pk")))[: size + 1])
     is_more = len(found) > size
@@ -168,8 +179,10 @@ def window_of(
     return Window(found, found[0].pk if found and after is not None else None, found[-1].pk if is_more else None)
 
 
-def _beyond(model: type[Model], field: str, edge: object, *, is_falling: bool) -> Q:
-    value = model._default_manager.filter(pk=edge).values_list(field, flat=True).first()
+def _beyond(rows: QuerySet[Any], field: str, edge: object, *, is_falling: bool) -> Q:
+    # A row that the filter does not let through any more still has its place, unless the place is computed.
+    known = rows if field in rows.query.annotations else rows.model._default_manager
+    value = known.filter(pk=edge).order_by().values_list(field, flat=True).first()
     if value is None:
         return Q()  # the row is gone, or never was: from the start
     beyond = "lt" if is_falling else "gt"

@@ -2,22 +2,15 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import InvalidRequest, Refusal
+from core.errors import Refusal
+from core.sheets import UnreadableSheet
 
 
-class UnreadableRoster(InvalidRequest):
-    """A roster has lines that cannot be imported; none of it was.
-
-    Args:
-        problems: line number in the file (1 is the first line) and the sentence about it.
-    """
+class UnreadableRoster(UnreadableSheet):
+    """A roster has lines that cannot be imported; none of it was."""
 
     code = "unreadable_roster"
     message = _("The roster was not imported: some lines need mending.")
-
-    def __init__(self, problems: list[tuple[int, str]]) -> None:
-        super().__init__()
-        self.problems = problems
 
 
 class CourseRefused(Refusal):

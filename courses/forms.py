@@ -5,11 +5,13 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.selectors import list_departments
 from accounts.types import columns_of
+from core.forms import LinesForm
 from courses.models import Course
+from courses.types import CourseRole
 
 _DATE = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-LARGEST_ROSTER = 1024 * 1024  # bytes
 
 
 class CourseForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -36,50 +38,44 @@ class CourseChangeForm(CourseForm):
         fields = CourseForm.Meta.fields[1:]
 
 
-class RosterForm(forms.Form):
-    """A roster from a file or typed; what a file holds ends up in the box, where it can be mended."""
+class CourseFilterForm(forms.Form):
+    """Which courses to list; `cleaned_data` is what `courses.selectors.list_courses` takes."""
 
-    file = forms.FileField(
-        label=_("File"),
-        required=False,
-        allow_empty_file=True,
-        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
-        help_text=_("CSV in UTF-8 with the columns email,role; role is student, assistant or instructor."),
+    search = forms.CharField(label=_("Code, title or term"), required=False, max_length=120)
+    department = forms.ModelChoiceField(
+        list_departments(), label=_("Department"), required=False, empty_label=_("All"), to_field_name="code"
     )
-    text = forms.CharField(
-        label=_("Or the lines themselves"),
+    state = forms.ChoiceField(
+        label=_("State"),
         required=False,
-        strip=False,
-        max_length=LARGEST_ROSTER,
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "placeholder": "email,role"}),
+        choices=[("", _("All")), ("running", _("running")), ("to_come", _("to come")), ("over", _("over"))],
     )
+
+    def clean_department(self) -> str:
+        """The department's code."""
+        department = self.cleaned_data["department"]
+        return department.code if department else ""
+
+
+class PlaceFilterForm(forms.Form):
+    """Which places of a course to list; `cleaned_data` is what `courses.selectors.list_enrollments` takes."""
+
+    search = forms.CharField(label=_("Name or e-mail"), required=False, max_length=120)
+    role = forms.ChoiceField(label=_("In the course as"), required=False, choices=[("", _("All")), *CourseRole.choices])
+    section = forms.CharField(label=_("Section"), required=False, max_length=16)
+
+
+class RosterForm(LinesForm):
+    """A roster."""
+
     remove_absent = forms.BooleanField(
         label=_("Whoever is not in the file leaves the course"),
         required=False,
         help_text=_("What they used stays counted."),
     )
 
-    def clean_file(self) -> str:
-        """The file's text; "" when none was sent."""
-        file: Any = self.cleaned_data["file"]
-        if file is None:
-            return ""
-        if file.size > LARGEST_ROSTER:
-            raise forms.ValidationError(_("The file is larger than 1 MB. Send a roster, or split it."))
-        try:
-            # utf-8-sig: Excel begins its CSV files with a byte order mark.
-            return str(file.read(), "utf-8-sig")
-        except UnicodeDecodeError:
-            raise forms.ValidationError(_("The file is not UTF-8. Save it again as “CSV UTF-8”.")) from None
-
-    def clean(self) -> dict[str, Any]:
-        """One roster, from wherever it came."""
-        data = self.cleaned_data
-        if not self.errors and not (data["file"] or data["text"].strip()):
-            self.add_error("file", _("Choose a file, or write the lines."))
-        return data
-
-    @property
-    def roster(self) -> str:
-        """The text to import: the file's when one was sent."""
-        return str(self.cleaned_data["file"] or self.cleaned_data["text"])
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].help_text = _(
+            "CSV in UTF-8 with the columns email,role and, if wanted, section; role is student, assistant, instructor."
+        )

@@ -1,18 +1,16 @@
 """Reads a roster: email,role and, if the course has classes, section. Pure: looks at the text, not at the database."""
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils.translation import gettext as _
 
+from core.sheets import Problem, Row, read_rows
 from core.text import one_line
-from courses.errors import UnreadableRoster
 from courses.types import CourseRole
 
-COLUMNS = {"email", "role"}
-OPTIONAL = {"section"}
+REQUIRED = ("email", "role")
+OPTIONAL = ("section",)
 LONGEST_SECTION = 16
 
 
@@ -26,46 +24,30 @@ class RosterLine:
     section: str | None = None
 
 
-def read_roster(text: Iterable[str]) -> tuple[list[RosterLine], list[tuple[int, str]]]:
-    """The readable lines and, by line number, what is wrong with the others.
-
-    Raises:
-        UnreadableRoster: the first line does not name the columns.
-    """
-    reader = csv.DictReader(text, strict=True, skipinitialspace=True)
-    names = [name.strip().lower() for name in reader.fieldnames or ()]
-    if not COLUMNS <= set(names) <= COLUMNS | OPTIONAL or len(names) != len(set(names)):
-        raise UnreadableRoster(
-            [(1, _("The first line must name the columns email,role and may name section, separated by commas."))]
-        )
+def read_roster(text: Iterable[str]) -> tuple[list[RosterLine], list[Problem]]:
+    """The readable lines, and what is wrong with the others."""
+    rows, problems = read_rows(text, required=REQUIRED, optional=OPTIONAL)
     lines: dict[str, RosterLine] = {}
-    problems: list[tuple[int, str]] = []
-    try:
-        for row in reader:
-            try:
-                line = _line(reader.line_num, row)
-            except ValueError as problem:
-                problems.append((reader.line_num, str(problem)))
-                continue
-            first = lines.setdefault(line.email, line)
-            if first is not line:
-                problems.append((line.number, _("The same e-mail as on line %(line)s.") % {"line": first.number}))
-    except csv.Error as error:
-        problems.append((reader.line_num, _("This is not CSV from here on: %(error)s.") % {"error": error}))
+    for row in rows:
+        if wrong := _problem(row):
+            problems.append(wrong)
+            continue
+        cells = row.cells
+        role = CourseRole(cells["role"].lower())
+        line = RosterLine(row.number, cells["email"].lower(), role, cells.get("section"))
+        first = lines.setdefault(line.email, line)
+        if first is not line:
+            sentence = _("The same e-mail as on line %(line)s.") % {"line": first.number}
+            problems.append(Problem(line.number, "email", sentence))
     return list(lines.values()), problems
 
 
-def _line(number: int, row: dict[str | Any, Any]) -> RosterLine:
-    if None in row or None in row.values():
-        raise ValueError(_("This line has more or fewer columns than the first."))
-    cells = {name.strip().lower(): cell.strip() for name, cell in row.items()}
-    section = cells.pop("section", None)
-    cells = {name: cell.lower() for name, cell in cells.items()}
-    if cells["role"] not in CourseRole.values:
-        raise ValueError(
-            _("There is no role “%(role)s” in a course; write one of %(known)s.")
-            % {"role": cells["role"], "known": ", ".join(CourseRole.values)}
-        )
-    if section is not None and (len(section) > LONGEST_SECTION or one_line(section) != section):
-        raise ValueError(_("A section has at most %(most)s characters on one line.") % {"most": LONGEST_SECTION})
-    return RosterLine(number, cells["email"], CourseRole(cells["role"]), section)
+def _problem(row: Row) -> Problem | None:
+    role, section = row.cells["role"], row.cells.get("section", "")
+    if role.lower() not in CourseRole.values:
+        said = _("There is no role “%(role)s” in a course; write one of %(known)s.")
+        return Problem(row.number, "role", said % {"role": role, "known": ", ".join(CourseRole.values)})
+    if len(section) > LONGEST_SECTION or one_line(section) != section:
+        said = _("A section has at most %(most)s characters on one line.")
+        return Problem(row.number, "section", said % {"most": LONGEST_SECTION})
+    return None

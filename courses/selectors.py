@@ -1,10 +1,12 @@
 """Reading courses, who is in them, and how much AI they allow."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from accounts.types import Principal, Role
@@ -119,12 +121,27 @@ def get_course(code: str) -> Course:
     return course
 
 
-def list_courses(search: str = "") -> QuerySet[Course]:
-    """Courses whose code, title or term contains `search`, each with `people`, the number of its enrollments."""
-    courses = Course.objects.select_related("department").annotate(people=Count("enrollments")).order_by("code")
+def list_courses(search: str = "", department: str = "", state: str = "") -> QuerySet[Course]:
+    """Courses whose code, title or term contains `search`, each with `people`, the number of its enrollments.
+
+    Args:
+        department: its code.
+        state: "running", "over" or "to_come", today.
+    """
+    places = Enrollment.objects.filter(course=OuterRef("pk")).order_by().values("course")
+    people = Coalesce(Subquery(places.annotate(people=Count("id")).values("people")), 0)
+    courses = Course.objects.select_related("department").annotate(people=people).order_by("code")
     if wanted := one_line(search):
         courses = courses.filter(Q(code__icontains=wanted) | Q(title__icontains=wanted) | Q(term__icontains=wanted))
-    return courses
+    if department:
+        courses = courses.filter(department__code=department)
+    today = clock.local_day(clock.now())
+    when = {
+        "running": Q(starts_on__lte=today, ends_on__gte=today),
+        "over": Q(ends_on__lt=today),
+        "to_come": Q(starts_on__gt=today),
+    }
+    return courses.filter(when.get(state, Q()))
 
 
 def list_terms() -> list[Term]:
@@ -132,13 +149,18 @@ def list_terms() -> list[Term]:
     return list(Term.objects.order_by("starts_on"))
 
 
-def list_enrollments(course_id: int) -> QuerySet[Enrollment]:
-    """Who is in the course, by name; with the person and the department."""
-    return (
-        Enrollment.objects.filter(course=course_id)
-        .select_related("user__department")
-        .order_by("user__name", "user__email")
-    )
+def list_enrollments(course_id: int, search: str = "", role: str = "", section: str = "") -> QuerySet[Enrollment]:
+    """Who is in the course, by name; with the person and the department. Narrowed by name or e-mail, role, section."""
+    places = Enrollment.objects.filter(course=course_id).select_related("user__department")
+    if wanted := one_line(search):
+        places = places.filter(Q(user__name__icontains=wanted) | Q(user__email__icontains=wanted))
+    narrowed = {name: value for name, value in (("role", role), ("section", one_line(section))) if value}
+    return places.filter(**narrowed).order_by("user__name", "user__email")
+
+
+def count_places(courses: Iterable[Course]) -> int:
+    """How many places people have in these courses."""
+    return Enrollment.objects.filter(course__in=courses).count()
 
 
 def list_visible_courses(principal: Principal) -> QuerySet[Course]:

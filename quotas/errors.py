@@ -5,6 +5,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import InvalidRequest, Refusal
+from core.sheets import UnreadableSheet
 from quotas.types import Standing
 
 
@@ -46,6 +47,13 @@ class UnbelievablePayment(InvalidRequest):
 
     code = "unbelievable_payment"
     message = _("This notification was not believed. Nothing was booked.")
+
+
+class UnreadableRules(UnreadableSheet):
+    """A file of rules has lines that cannot be put in force; none of it was."""
+
+    code = "unreadable_quotas"
+    message = _("The file was not imported: some lines need mending.")
 
 
 class OverApproverLimit(Refusal):

@@ -13,6 +13,7 @@ from accounts.selectors import get_person, list_departments
 from accounts.types import Role
 from core import clock
 from core.errors import InvalidRequest, NotFound
+from core.forms import LinesForm
 from core.types import Operation
 from courses.models import Course
 from courses.selectors import get_course
@@ -25,6 +26,8 @@ from quotas.types import (
     PACE_PERIODS,
     Kind,
     Period,
+    RequestState,
+    Subject,
     Unit,
     WhenEmpty,
 )
@@ -175,6 +178,55 @@ class QuotaForm(forms.Form):
             "starts_at": clock.start_of(day) if day else None,
             "reason": data["reason"],
         }
+
+
+def _counts() -> forms.ChoiceField:
+    return forms.ChoiceField(label=_("Unit"), required=False, choices=[("", _("All")), *Unit.choices])
+
+
+class RuleFilterForm(forms.Form):
+    """Which rules to list; `cleaned_data` is what `quotas.selectors.list_present_rules` takes."""
+
+    search = forms.CharField(label=_("Person, course or department"), required=False, max_length=120)
+    whom = forms.ChoiceField(label=_("For"), required=False, choices=[("", _("All")), *Subject.choices])
+    counts = _counts()
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[("", _("All")), ("in_force", _("in force")), ("to_come", _("to come"))],
+    )
+
+
+class RequestFilterForm(forms.Form):
+    """Which requests to list; `cleaned_data` is what `quotas.selectors.search_requests` takes."""
+
+    search = forms.CharField(label=_("Person or course"), required=False, max_length=120)
+    state = forms.ChoiceField(label=_("State"), required=False, choices=[("", _("All")), *RequestState.choices])
+    counts = _counts()
+
+
+class PoolFilterForm(forms.Form):
+    """Which pools to list; `cleaned_data` is what `quotas.selectors.list_pools` takes."""
+
+    search = forms.CharField(label=_("Course"), required=False, max_length=120)
+    state = forms.ChoiceField(
+        label=_("State"), required=False, choices=[("", _("All")), ("open", _("open")), ("closed", _("closed"))]
+    )
+    counts = _counts()
+
+
+class RuleFileForm(LinesForm):
+    """A file of rules, and why."""
+
+    reason = forms.CharField(
+        label=_("Reason"), max_length=240, help_text=_("Kept in the history of each rule, with your name.")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].help_text = _(
+            "CSV in UTF-8: for,who,limit and, if wanted, department,unit,period,covers,starts_on,ends_on."
+        )
 
 
 class WithdrawForm(forms.Form):

@@ -4,11 +4,25 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    Case,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    SmallIntegerField,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce, Concat
 from django.utils.translation import gettext as _
 
@@ -16,6 +30,7 @@ from accounts.models import User
 from accounts.types import Principal, Role
 from core import clock
 from core.errors import NotFound
+from core.text import one_line
 from courses.models import Course, Enrollment
 from courses.selectors import list_taught_courses, list_terms
 from quotas.models import (
@@ -312,27 +327,48 @@ def list_visible_grants(principal: Principal, *, person: str = "") -> QuerySet[G
     return grants.filter(allowance__user__email=person.lower()) if person else grants
 
 
-def list_general_rules() -> QuerySet[Quota]:
-    """The rules in force for everyone, for roles, for departments and for courses."""
-    rules = list_quotas_in_force(clock.now()).filter(user=None)
-    return rules.select_related("department", "course", "created_by").order_by(
-        "unit", "period", "scope", "role", "department", "course"
+def list_present_rules(search: str = "", whom: str = "", counts: str = "", state: str = "") -> QuerySet[Quota]:
+    """The rules that hold or are to come, each with its `breadth`, from 0 for everyone to 4 for one person.
+
+    Args:
+        search: a part of the person's name or e-mail, the course's code or the department's.
+        whom: a Subject.
+        counts: a Unit.
+        state: "in_force" or "to_come"; both without.
+    """
+    now = clock.now()
+    rules = Quota.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now)).filter(
+        Q(ends_at=None) | Q(ends_at__gt=F("starts_at"))
     )
+    breadth = Case(
+        When(user__isnull=False, then=4),
+        When(course__isnull=False, then=3),
+        When(department__isnull=False, then=2),
+        When(~Q(role=""), then=1),
+        default=0,
+        output_field=SmallIntegerField(),
+    )
+    rules = rules.annotate(breadth=breadth)
+    if wanted := one_line(search):
+        places = ("user__name", "user__email", "course__code", "department__code", "department__name")
+        rules = rules.filter(reduce(or_, (Q(**{f"{place}__icontains": wanted}) for place in places)))
+    if whom:
+        rules = rules.filter(_SUBJECTS[Subject(whom)])
+    if counts:
+        rules = rules.filter(unit=counts)
+    if state:
+        rules = rules.filter(starts_at__gt=now) if state == "to_come" else rules.filter(starts_at__lte=now)
+    return rules.select_related("department", "course", "user", "created_by")
 
 
-def list_personal_rules(search: str = "") -> QuerySet[Quota]:
-    """The rules in force for single persons whose name or e-mail contains `search`, the newest first."""
-    rules = list_quotas_in_force(clock.now()).exclude(user=None)
-    if search:
-        rules = rules.filter(Q(user__name__icontains=search) | Q(user__email__icontains=search))
-    return rules.select_related("user", "created_by").order_by("-starts_at", "-id")
-
-
-def list_scheduled_rules() -> QuerySet[Quota]:
-    """The rules that are to come, the next first."""
-    to_come = Q(ends_at=None) | Q(ends_at__gt=F("starts_at"))
-    rules = Quota.objects.filter(to_come, starts_at__gt=clock.now())
-    return rules.select_related("department", "course", "user", "created_by").order_by("starts_at", "id")
+_NOT_NARROWED = Q(user=None, course=None)
+_SUBJECTS = {
+    Subject.EVERYONE: _NOT_NARROWED & Q(department=None, role=""),
+    Subject.ROLE: _NOT_NARROWED & ~Q(role=""),
+    Subject.DEPARTMENT: _NOT_NARROWED & Q(department__isnull=False, role=""),
+    Subject.COURSE: Q(course__isnull=False),
+    Subject.PERSON: Q(user__isnull=False),
+}
 
 
 def find_rule(
@@ -434,6 +470,14 @@ def list_decidable_requests(principal: Principal) -> QuerySet[Request]:
     return asked.filter(course__in=[course.pk for course in list_taught_courses(principal.user_id)])
 
 
+def search_requests(asked: QuerySet[Request], search: str = "", state: str = "", counts: str = "") -> QuerySet[Request]:
+    """Those of these requests whose person or course matches `search`, in this state, of this unit."""
+    if wanted := one_line(search):
+        places = ("user__name", "user__email", "course__code")
+        asked = asked.filter(reduce(or_, (Q(**{f"{place}__icontains": wanted}) for place in places)))
+    return asked.filter(**{name: value for name, value in (("state", state), ("unit", counts)) if value})
+
+
 def list_visible_requests(principal: Principal, *, state: str = "") -> QuerySet[Request]:
     """The person's own requests and those they may decide, the newest first.
 
@@ -518,15 +562,25 @@ def list_warnings(user_id: int, window: Window) -> list[Warned]:
     return list(told.select_related("allowance").order_by("-id"))
 
 
-def list_pools() -> QuerySet[Pool]:
-    """Every course's pool, with its counters as `held`, `used` and `granted` and what one student may take as `cap`."""
+def list_pools(search: str = "", state: str = "", counts: str = "") -> QuerySet[Pool]:
+    """Every course's pool, with its counters as `held`, `used` and `granted` and what one student may take as `cap`.
+
+    Args:
+        search: a part of the course's code or title.
+        state: "open" or "closed".
+        counts: a Unit.
+    """
     purse = Allowance.objects.filter(course=OuterRef("course"), unit=OuterRef("unit"), purse=Purse.POOL)
-    counters = {name: Subquery(purse.values(name)[:1]) for name in ("granted", "used", "held")}
+    counters = {name: Coalesce(Subquery(purse.values(name)[:1]), 0) for name in ("granted", "used", "held")}
     caps = list_quotas_in_force(clock.now()).filter(
         scope=Concat(Value(POOL_SCOPE), OuterRef("course__code")), unit=OuterRef("unit"), course=OuterRef("course")
     )
     cap = Subquery(caps.values("limit")[:1])
-    return Pool.objects.select_related("course").annotate(**counters, cap=cap).order_by("course__code")
+    pools = Pool.objects.select_related("course").annotate(**counters, cap=cap).order_by("course__code")
+    if wanted := one_line(search):
+        pools = pools.filter(Q(course__code__icontains=wanted) | Q(course__title__icontains=wanted))
+    narrowed = {"is_open": state == "open"} if state else {}
+    return pools.filter(**narrowed | ({"unit": counts} if counts else {}))
 
 
 def list_visible_pools(principal: Principal) -> QuerySet[Pool]:

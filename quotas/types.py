@@ -1,7 +1,9 @@
 """Units, periods and the plain values that quotas hand upstairs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from django.db.models import TextChoices
@@ -195,3 +197,20 @@ class Difference:
     field: str
     counter: int
     books: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRule:
+    """What one line of a file of rules does, or would do.
+
+    Args:
+        line: number in the file.
+        subject: whom the rule is for, as the file says it.
+        action: "create", "update" or "same".
+        changes: what was and what is.
+    """
+
+    line: int
+    subject: str
+    action: Literal["create", "update", "same"]
+    changes: Mapping[str, tuple[str, str]]

@@ -20,6 +20,7 @@ urlpatterns = [
     path("manage/pools/", desk.pools, name="manage_pools"),
     path("manage/offers/", desk.offers, name="manage_offers"),
     path("manage/quotas/", views.manage_quotas, name="manage_quotas"),
+    path("manage/quotas/import/", views.import_quotas, name="quotas_import"),
     path("manage/quotas/<int:quota_id>/undo/", views.undo, name="quota_undo"),
     path("manage/quotas/<int:quota_id>/withdraw/", views.withdraw, name="quota_withdraw"),
 ]

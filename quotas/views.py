@@ -7,29 +7,31 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Role
+from audit.imports import answer_import
+from audit.lists import Column, Listing
 from core import clock
 from core.errors import InvalidRequest
 from core.text import csv_line
 from courses.selectors import list_courses_of
 from quotas import selectors, services
-from quotas.forms import AskForm, QuotaForm, StatementForm, WithdrawForm
+from quotas.forms import AskForm, QuotaForm, RuleFileForm, RuleFilterForm, StatementForm, WithdrawForm
 from quotas.models import Quota
 from quotas.payments import TestPayments
 from quotas.statement import Line, Statement, read_statement
 from quotas.types import Standing, Unit
+from quotas.wording import name_subject
 
 gettext_noop("Hong Kong")  # the default zone's city, for translators; another zone shows its English name
 
@@ -79,10 +81,43 @@ def meter(request: HttpRequest) -> HttpResponse:
     return render(request, "quotas/meter_fragment.html")
 
 
+RULES = Listing(
+    name="quotas",
+    columns=(
+        Column("whom", gettext_lazy("For"), name_subject, "breadth"),
+        Column("rule", gettext_lazy("Rule"), lambda rule: rule.name),
+        Column("since", gettext_lazy("From"), lambda rule: localtime(rule.starts_at).isoformat(), "starts_at"),
+        Column("until", gettext_lazy("Until"), lambda rule: rule.ends_at and localtime(rule.ends_at).isoformat()),
+        Column("reason", gettext_lazy("Reason"), lambda rule: rule.reason, "reason"),
+        Column("actions", gettext_lazy("Actions"), None),
+    ),
+    row="quotas/_rule_row.html",
+    order="whom",
+)
+
+
 @never_cache
 @role_required(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def manage_quotas(request: HttpRequest) -> HttpResponse:
+def import_quotas(request: HttpRequest) -> HttpResponse:
+    """Show what a file of rules would change; with `confirm`, put them in force."""
+    form = RuleFileForm(request.POST or None, request.FILES or None)
+    by_id = principal_of(request.user).user_id
+    return answer_import(
+        request,
+        form,
+        lambda lines, is_dry: services.import_quotas(
+            text=lines, reason=form.cleaned_data["reason"], by_id=by_id, dry_run=is_dry
+        ),
+        template="quotas/import.html",
+        done="manage_quotas",
+    )
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def manage_quotas(request: HttpRequest) -> HttpResponseBase:
     """The rules in force, their history, and the form that changes one: first shown, then put in force."""
     form = QuotaForm(request.POST or None, initial=request.GET.dict())
     if form.is_valid() and "confirm" in request.POST:
@@ -93,17 +128,16 @@ def manage_quotas(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("“%(rule)s” is in force from the next call on.") % {"rule": rule.name})
         return redirect("manage_quotas")
-    search = request.GET.get("person", "")
+    filters = RuleFilterForm(request.GET, auto_id="filter_%s")
+    found = selectors.list_present_rules(**filters.cleaned_data) if filters.is_valid() else None
     context = {
         "form": form,
         "effect": _effect(form) if form.is_bound and form.is_valid() else None,
-        "general": selectors.list_general_rules(),
-        "scheduled": selectors.list_scheduled_rules(),
-        "personal": Paginator(selectors.list_personal_rules(search), 50).get_page(request.GET.get("page")),
-        "search": search,
         "changes": selectors.list_changes(),
+        "now": clock.now(),
     }
-    return render(request, "quotas/manage.html", context, status=400 if form.errors else 200)
+    status = 400 if form.errors else 200
+    return RULES.answer(request, found, template="quotas/manage.html", form=filters, context=context, status=status)
 
 
 @role_required(Role.ADMIN)

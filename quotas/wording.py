@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from typing import Any
 
 from babel import Locale
 from babel.numbers import format_currency
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import InvalidRequest
 from core.types import Operation
-from quotas.types import LARGEST_AMOUNT, MODEL_SCOPE, POOL_SCOPE, Kind, Period, Unit
+from quotas.types import LARGEST_AMOUNT, LONGEST_SCOPE, MODEL_SCOPE, POOL_SCOPE, Kind, Period, Unit
 
 MICRO = 1_000_000
 _AMOUNT = re.compile(r"(?a:(?:\d{1,3}(?:,\d{3})+|\d{1,16})(?P<fraction>\.\d{1,6})?)\Z")
@@ -81,6 +82,26 @@ def read_amount(unit: Unit, text: str) -> int:
     raise InvalidRequest(message, param="limit")
 
 
+def check_scope(scope: str) -> str:
+    """The scope as rules keep it: names of models in order, once each.
+
+    Raises:
+        InvalidRequest: it is neither empty, nor an operation, nor models, nor the pool of a course.
+    """
+    if scope.startswith(MODEL_SCOPE):
+        names = sorted({name.strip() for name in scope.removeprefix(MODEL_SCOPE).split(",")})
+        fits = all(names) and not any("*" in name[:-1] for name in names)
+        scope = MODEL_SCOPE + ",".join(names)
+    else:
+        fits = not scope or scope in Operation.values or (scope.startswith(POOL_SCOPE) and scope != POOL_SCOPE)
+    if not fits or len(scope) > LONGEST_SCOPE:
+        raise InvalidRequest(
+            _("“%(scope)s” is neither a tool nor model:NAME. Leave it empty to cover everything.") % {"scope": scope},
+            param="scope",
+        )
+    return scope
+
+
 def name_scope(scope: str) -> str:
     """What a rule covers: everything, a tool, AI models, or a part of a course's pool."""
     if not scope:
@@ -88,3 +109,15 @@ def name_scope(scope: str) -> str:
     if scope.startswith(POOL_SCOPE):
         return _("the pool of %(course)s") % {"course": scope.removeprefix(POOL_SCOPE)}
     return str(Operation(scope).label) if scope in Operation.values else scope.removeprefix(MODEL_SCOPE)
+
+
+def name_subject(rule: Any) -> str:
+    """Whom a rule is for: a person with the address, a course, a department, a role, or everyone."""
+    if rule.user:
+        return f"{rule.user.name} {rule.user.email}"
+    if rule.course:
+        return str(rule.course)
+    if rule.role and rule.department:
+        words = {"role": rule.get_role_display(), "department": rule.department}
+        return _("%(role)s in %(department)s") % words
+    return str(rule.department or (rule.get_role_display() if rule.role else _("Everyone")))

@@ -13,6 +13,7 @@ from quotas.services.calls import (
     settle,
 )
 from quotas.services.grants import grant, grant_to_many, lapse_grants
+from quotas.services.imports import import_quotas
 from quotas.services.notices import find_warnings, send_requests, send_warnings
 from quotas.services.pools import fill_pool, set_pool
 from quotas.services.purchases import book_payment, open_purchase, set_offer
@@ -24,7 +25,8 @@ from quotas.services.requests import (
     set_approver_limit,
     withdraw_request,
 )
-from quotas.services.rules import check_scope, install_default_quota, set_quota, undo_change, withdraw_quota
+from quotas.services.rules import install_default_quota, set_quota, undo_change, withdraw_quota
+from quotas.wording import check_scope
 
 __all__ = [
     "LEASE",
@@ -43,6 +45,7 @@ __all__ = [
     "grant_request",
     "grant_to_course",
     "grant_to_many",
+    "import_quotas",
     "install_default_quota",
     "lapse_grants",
     "open_batch",

@@ -4,9 +4,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import InvalidRequest
 from core.text import one_line
-from quotas.types import (
-    LARGEST_AMOUNT,
-)
+from quotas.types import LARGEST_AMOUNT
 
 
 def check_amount(amount: int, *, least: int, param: str) -> None:

@@ -17,9 +17,9 @@ from quotas.resolution import Rule
 from quotas.selectors import list_rules
 from quotas.services.books import entry_of, lock_allowances
 from quotas.services.checks import check_amount, check_reason
-from quotas.services.rules import check_scope
 from quotas.types import LEDGER_UNITS, EntryKind, Period, Purse, Unit
 from quotas.windows import BEGINNING
+from quotas.wording import check_scope
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """The dated rules of how much: a change inserts a new row and ends the old one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,21 +13,17 @@ from audit.services import record
 from core import clock
 from core.errors import InvalidRequest, NotFound
 from core.text import one_line
-from core.types import Operation
 from quotas.models import Quota
 from quotas.resolution import PRODUCT_RULE, fits_period
 from quotas.selectors import find_predecessor
 from quotas.services.checks import check_amount, check_reason
-from quotas.types import (
-    LONGEST_SCOPE,
-    MODEL_SCOPE,
-    POOL_SCOPE,
-    Period,
-    Unit,
-)
+from quotas.types import Period, Unit
+from quotas.wording import check_scope
 
 # All but what was withdrawn or replaced before it began.
-_HELD_EVER = Q(ends_at=None) | Q(ends_at__gt=F("starts_at"))
+HELD_EVER = Q(ends_at=None) | Q(ends_at__gt=F("starts_at"))
+
+END_FIELDS = ["ends_at", "ended_by", "end_reason", "end_decided_at"]
 
 
 def set_quota(
@@ -87,10 +83,8 @@ def set_quota(
 def _replace_quota(
     key: Mapping[str, Any], *, limit: int | None, starts_at: datetime, at: datetime, by_id: int | None, reason: str
 ) -> Quota:
-    rules = Quota.objects.select_for_update().filter(**key).filter(_HELD_EVER).order_by("starts_at")
-    touched = list(rules.filter(Q(ends_at=None) | Q(ends_at__gt=starts_at)))
-    before = next((rule for rule in touched if rule.starts_at <= starts_at), None)
-    after = next((rule for rule in touched if rule.starts_at > starts_at), None)
+    rules = Quota.objects.select_for_update().filter(**key).filter(HELD_EVER).order_by("starts_at")
+    before, after = around(rules.filter(Q(ends_at=None) | Q(ends_at__gt=starts_at)), starts_at)
     if before is not None:
         if before.limit == limit:
             return before
@@ -117,14 +111,14 @@ def withdraw_quota(*, quota_id: int, by_id: int | None, reason: str) -> Quota:
     at = clock.now()
     reason = check_reason(reason)
     alive = Q(ends_at=None) | Q(ends_at__gt=at)
-    rule = Quota.objects.select_for_update().filter(_HELD_EVER).filter(alive, pk=quota_id).first()
+    rule = Quota.objects.select_for_update().filter(HELD_EVER).filter(alive, pk=quota_id).first()
     if rule is None:
         raise NotFound(_("There is no such rule in force. It may have been changed since you opened the page."))
     ends_at = rule.ends_at
     _end_quota(rule, ends_at=max(at, rule.starts_at), at=at, by_id=by_id, reason=reason)
     if rule.starts_at > at and (before := find_predecessor(rule)):
         before.ends_at, before.ended_by, before.end_reason, before.end_decided_at = ends_at, None, "", None
-        before.save(update_fields=["ends_at", "ended_by", "end_reason", "end_decided_at"])
+        before.save(update_fields=END_FIELDS)
     changes = {"ends_at": [ends_at, rule.ends_at]}
     record("quota.withdraw", subject=f"quota/{rule.pk}", name=rule.name, changes=changes, reason=reason)
     return rule
@@ -167,26 +161,18 @@ def install_default_quota() -> None:
         set_quota(limit=rule.limit, unit=rule.unit, period=rule.period, reason=_("The first rule."))
 
 
-def check_scope(scope: str) -> str:
-    """The scope as rules keep it: names of models in order, once each.
+def around(rules: Iterable[Quota], at: datetime) -> tuple[Quota | None, Quota | None]:
+    """Of rules of one kind for the same people, in order of time: the one that holds `at`, and the next to come."""
+    touched = [rule for rule in rules if rule.ends_at is None or rule.ends_at > at]
+    before = next((rule for rule in touched if rule.starts_at <= at), None)
+    return before, next((rule for rule in touched if rule.starts_at > at), None)
 
-    Raises:
-        InvalidRequest: it is neither empty, nor an operation, nor models, nor the pool of a course.
-    """
-    if scope.startswith(MODEL_SCOPE):
-        names = sorted({name.strip() for name in scope.removeprefix(MODEL_SCOPE).split(",")})
-        fits = all(names) and not any("*" in name[:-1] for name in names)
-        scope = MODEL_SCOPE + ",".join(names)
-    else:
-        fits = not scope or scope in Operation.values or (scope.startswith(POOL_SCOPE) and scope != POOL_SCOPE)
-    if not fits or len(scope) > LONGEST_SCOPE:
-        raise InvalidRequest(
-            _("“%(scope)s” is neither a tool nor model:NAME. Leave it empty to cover everything.") % {"scope": scope},
-            param="scope",
-        )
-    return scope
+
+def end_at(rule: Quota, *, ends_at: datetime, at: datetime, by_id: int | None, reason: str) -> None:
+    """Write into a rule, not yet into the database, that it ends."""
+    rule.ends_at, rule.ended_by_id, rule.end_reason, rule.end_decided_at = ends_at, by_id, reason, at
 
 
 def _end_quota(rule: Quota, *, ends_at: datetime, at: datetime, by_id: int | None, reason: str) -> None:
-    rule.ends_at, rule.ended_by_id, rule.end_reason, rule.end_decided_at = ends_at, by_id, reason, at
-    rule.save(update_fields=["ends_at", "ended_by", "end_reason", "end_decided_at"])
+    end_at(rule, ends_at=ends_at, at=at, by_id=by_id, reason=reason)
+    rule.save(update_fields=END_FIELDS)

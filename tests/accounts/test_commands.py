@@ -86,7 +86,7 @@ def test_every_bad_line_is_named_and_none_is_imported(sara: User, root: User, tm
     with pytest.raises(CommandError) as refused:
         run("import_people", str(file))
     told = str(refused.value).splitlines()
-    assert [line.split(":")[0] for line in told[1:]] == [f"line {n}" for n in range(3, 11)]
+    assert [line.split(":")[0].split(",")[0] for line in told[1:]] == [f"Line {n}" for n in range(3, 11)]
     assert "alchemy" in told[3]
     assert "known are: eng" in told[3]
     assert "line 2" in told[6]

@@ -16,11 +16,11 @@ from tests.architecture.source import CORE, Module, floors, modules, names_in
 PUBLIC = {"services", "selectors", "models", "types", "errors", "authentication"}
 # The gateway's own doors for the rooms above it: the order of decisions, the relay that wraps them round a stream, and
 # the rules a JSON body is read by, which the chat page shares.
-# The audit log's admin and lists are what every room's are built on. What the gateway remembers it finds by the digest
-# of a key, and resolves by the pure functions of quotas. Amounts are typed and written in one way everywhere.
+# The audit log's admin, imports and lists are what every room's are built on. What the gateway remembers it finds by
+# the digest of a key, and resolves by the pure functions of quotas. Amounts are typed and written in one way.
 PUBLIC_OF = {
     "accounts": PUBLIC | {"keys"},
-    "audit": PUBLIC | {"admin", "lists"},
+    "audit": PUBLIC | {"admin", "imports", "lists"},
     "gateway": PUBLIC | {"admission", "relay", "telemetry", "wire"},
     "quotas": PUBLIC | {"resolution", "simulation", "forms", "wording"},
 }
@@ -34,6 +34,7 @@ CORE_MODULES = {
     "limiter",
     "revision",
     "rows",
+    "sheets",
     "management",
     "templatetags",
     "text",

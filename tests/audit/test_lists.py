@@ -128,10 +128,10 @@ def test_a_file_of_people_is_shown_first_and_imported_when_confirmed(client: Cli
         ("email;name;role;department\na@example.edu;A;student;", "The first line must name the columns"),
         ("email,email,role,department\n", "The first line must name the columns"),
         ("email,name,role\na@example.edu,A,student\n", "The first line must name the columns"),
-        ("email,name,role,department\na@example.edu,A,king,\n", "Line 2: There is no role"),
-        ("email,name,role,department\na@example.edu,A,student,nowhere\n", "Line 2: There is no department"),
+        ("email,name,role,department\na@example.edu,A,king,\n", "Line 2, role: There is no role"),
+        ("email,name,role,department\na@example.edu,A,student,nowhere\n", "Line 2, department: There is no department"),
         ("email,name,role,department\na@example.edu,A,student,,\n", "Line 2: This line has more or fewer"),
-        ("email,name,role,department\na@b.edu,A,student,\nnobody,B,student,\n", "Line 3: email"),
+        ("email,name,role,department\na@b.edu,A,student,\nnobody,B,student,\n", "Line 3, email:"),
         ("", "Choose a file, or write the lines."),
     ],
 )

@@ -20,9 +20,9 @@ from usage.services import roll_up
 ADMINISTRATOR = {
     "/manage/": 35,
     "/manage/people/": 7,
-    "/manage/courses/": 7,
-    "/manage/courses/COMP1117/": 8,
-    "/manage/quotas/": 9,
+    "/manage/courses/": 9,
+    "/manage/courses/COMP1117/": 10,
+    "/manage/quotas/": 8,
     "/manage/clauses/": 7,
     "/manage/audit/": 7,
     "/manage/usage/?by=model": 12,

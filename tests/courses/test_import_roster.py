@@ -77,7 +77,7 @@ def test_every_bad_line_is_named_and_none_is_imported(course: Course, sara: User
     with pytest.raises(CommandError) as refused:
         run("COMP1117", str(file))
     told = str(refused.value).splitlines()[1:]
-    assert [line.split(":")[0] for line in told] == [f"line {n}" for n in range(3, 8)]
+    assert [line.split(":")[0].split(",")[0] for line in told] == [f"Line {n}" for n in range(3, 8)]
     assert roles() == {"omar@example.edu": "student"}
 
 

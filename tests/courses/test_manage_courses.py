@@ -33,7 +33,7 @@ def places(course: Course) -> set[str]:
 def test_a_course_is_made_changed_and_found(desk: Client) -> None:
     assert desk.post(COURSES, NEW).headers["Location"] == f"{COURSES}HIST2021/"
     assert desk.post(f"{COURSES}HIST2021/", NEW | {"title": "World history"}).status_code == 302
-    found = desk.get(COURSES, {"search": "world"}).context["page"]
+    found = desk.get(COURSES, {"search": "world"}).context["list"]["window"].rows
     assert [(course.code, course.title) for course in found] == [("HIST2021", "World history")]
 
 
@@ -61,11 +61,21 @@ def test_a_bad_line_is_named_and_what_was_sent_is_kept_to_mend(desk: Client, com
     assert places(comp) == set()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"x" * (1024 * 1024 + 1)])
-def test_a_file_that_is_no_roster_is_told(desk: Client, comp: Course, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "Choose a file, or write the lines."),
+        (b"\xff\xfe\x00", "The file is not UTF-8."),
+        (b"x" * (1024 * 1024 + 1), "This is not CSV from here on"),
+        (b"email;role\na@example.edu;student\n", "Separate them by commas"),
+        (b"email,role\n=cmd(),student\n", "Line 2, email: It begins like a formula"),
+        (b"email,role\na\x00@example.edu,student\n", "Line 2, email: There is a character"),
+    ],
+)
+def test_a_file_that_is_no_roster_is_told(desk: Client, comp: Course, content: bytes, said: str) -> None:
     response = desk.post(f"{COURSES}COMP1117/roster/", {"file": SimpleUploadedFile("r.csv", content)})
     assert response.status_code == 400
-    assert 'class="problem"' in response.content.decode()
+    assert said in response.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_one_persons_own_rule_is_set_and_withdrawn(admin: Client, sara: User, ro
     admin.post(PAGE, RULE | {"role": "", "person": "sara@example.edu", "limit": "100", "confirm": "1"})
     rule = Quota.objects.get()
     assert (rule.user, rule.limit, rule.created_by, rule.reason) == (sara, 100, root, "Exam period")
-    assert "sara@example.edu" in admin.get(PAGE + "?person=sara").content.decode()
+    assert "sara@example.edu" in admin.get(PAGE + "?search=sara").content.decode()
     admin.post(f"{PAGE}{rule.pk}/withdraw/", {"reason": "Project over"})
     assert nearest_standing(principal(sara)).limit == 20
     assert "Project over" in admin.get(PAGE).content.decode()
@@ -132,13 +132,13 @@ def test_a_change_is_scheduled_seen_and_withdrawn(admin: Client, sara: User, tra
     assert "Schedule for 1 September 2026" in admin.post(PAGE, schedule).content.decode()
     html = admin.post(PAGE, schedule | {"confirm": "1"}, follow=True).content.decode()
     assert "holds from 1 September 2026" in html
-    assert "To come" in html
+    assert "to come</span>" in html
     rule = Quota.objects.get(unit=Unit.MONEY)
     assert (rule.limit, rule.starts_at) == (7_800_000, datetime(2026, 8, 31, 16, tzinfo=UTC))
     assert "HK$7.80 per month" in html
     admin.post(f"{PAGE}{rule.pk}/withdraw/", {"reason": "Not yet"})
     html = admin.get(PAGE).content.decode()
-    assert "To come" not in html
+    assert "to come</span>" not in html
     assert "Not yet" in html
 
 

@@ -40,7 +40,7 @@ class Command(Verb):
         except UnicodeDecodeError as error:
             raise CommandError(f"{file} is not UTF-8. Save it again as “CSV UTF-8”.") from error
         except UnreadableRoster as error:
-            problems = "\n".join(f"line {line}: {problem}" for line, problem in error.problems)
+            problems = "\n".join(map(str, error.problems))
             raise CommandError(f"{error.message}\n{problems}") from error
         if json:
             told = [{**asdict(change), "action": change.action} for change in changes]
