@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import RequestDataTooBig
@@ -9,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chat.services import LONGEST_DESCRIPTION
+from chat.services import LONGEST_DESCRIPTION, LONGEST_FOLDER, MOST_AT_ONCE
 from chat.types import ImageSize
 from core.errors import InvalidRequest
 from gateway.wire.fields import check_fields, either, integer, read_object, text
@@ -26,6 +27,7 @@ class AskForm(forms.Form):
     course = forms.CharField(max_length=57, required=False)
     text = forms.CharField(required=False, strip=False)
     instead_of = forms.UUIDField(required=False)
+    temporary = forms.BooleanField(required=False)
 
 
 class AgainForm(forms.Form):
@@ -50,6 +52,31 @@ class DescriptionForm(forms.Form):
     """What a picture shows, in other words than its prompt."""
 
     alt = forms.CharField(max_length=LONGEST_DESCRIPTION, required=False)
+
+
+class ManyIdsField(forms.Field):
+    """Several ids under one name, at least one."""
+
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> list[UUID]:
+        if len(value or []) > MOST_AT_ONCE:
+            raise forms.ValidationError(_("Choose at most %(most)s.") % {"most": MOST_AT_ONCE})
+        try:
+            return [UUID(one) for one in value or []]
+        except ValueError as error:
+            raise forms.ValidationError(_("One of these is not there.")) from error
+
+
+class ArrangeForm(forms.Form):
+    """Chats that were ticked, and what is to be done with them; the rest is the place to come back to."""
+
+    chat = ManyIdsField(error_messages={"required": gettext_lazy("Choose at least one chat.")})
+    act = forms.ChoiceField(choices=[(act, act) for act in ("archive", "unarchive", "file", "delete")])
+    folder = forms.CharField(max_length=LONGEST_FOLDER, required=False)
+    show = forms.CharField(max_length=20, required=False)
+    in_folder = forms.CharField(max_length=LONGEST_FOLDER, required=False)
+    stay = forms.BooleanField(required=False)
 
 
 class TitleForm(forms.Form):

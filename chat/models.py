@@ -30,6 +30,9 @@ class Conversation(models.Model):
         "Message", models.SET_NULL, null=True, related_name="+", help_text=_("The last message of the branch shown.")
     )
     is_pinned = models.BooleanField(_("pinned"), default=False)
+    is_temporary = models.BooleanField(_("temporary"), default=False, help_text=_("Never listed, and removed soon."))
+    folder = models.CharField(_("folder"), max_length=60, blank=True)
+    archived_at = models.DateTimeField(_("archived"), null=True)
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
     deleted_at = models.DateTimeField(null=True)
@@ -38,7 +41,10 @@ class Conversation(models.Model):
         ordering = ("-updated_at", "-id")
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
-        indexes: ClassVar = [models.Index(fields=["user", "-updated_at"], name="conversation_by_user")]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-updated_at"], name="conversation_by_user"),
+            models.Index(fields=["created_at"], condition=models.Q(is_temporary=True), name="conversation_temporary"),
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -196,6 +196,7 @@ def talks_context(principal: Principal, *, current: UUID | None, before: datetim
     is_full = len(talks) == selectors.CONVERSATIONS_AT_ONCE
     return {
         "pinned": [] if before else selectors.list_pinned(principal.user_id),
+        "folders": [] if before else selectors.list_folders(principal.user_id),
         "groups": selectors.group_by_day(talks),
         "current_id": current,
         "earlier": talks[-1].updated_at if is_full else None,

@@ -38,7 +38,7 @@ def search(request: HttpRequest) -> HttpResponse:
     user_id = principal_of(request.user).user_id
     asked = one_line(request.GET.get("q", ""), longest=LONGEST)
     words = asked.split()[:MOST_WORDS]
-    before = _moment(request.GET.get("before", ""))
+    before = moment(request.GET.get("before", ""))
     titles = selectors.search_titles(user_id, words) if words and not before else []
     messages = selectors.search_messages(user_id, words, before=before) if words else []
     context = {
@@ -78,7 +78,8 @@ def _around(text: str, words: list[str]) -> str:
     return ("…" if start else "") + one_line(text[start:end]) + ("…" if end < len(text) else "")
 
 
-def _moment(value: str) -> datetime | None:
+def moment(value: str) -> datetime | None:
+    """The time an address names; None when it is none."""
     try:
         moment = parse_datetime(value) if value else None
     except ValueError:

@@ -53,10 +53,40 @@ def find_deleted_conversation(*, user_id: int, conversation_id: UUID | None) -> 
 
 def list_conversations(user_id: int, *, before: datetime | None = None) -> list[Conversation]:
     """The person's conversations, the latest first, at most CONVERSATIONS_AT_ONCE that were last used `before`."""
-    own = Conversation.objects.filter(user_id=user_id, deleted_at=None, is_pinned=False)
+    own = _listed(user_id).filter(is_pinned=False)
     if before is not None:
         own = own.filter(updated_at__lt=before)
     return list(own[:CONVERSATIONS_AT_ONCE])
+
+
+def list_arranged(
+    user_id: int, *, is_archived: bool, folder: str = "", before: datetime | None = None
+) -> list[Conversation]:
+    """The person's conversations, pinned or not, in the list or the archive, or in a folder."""
+    own = _listed(user_id, folder=folder) if folder or not is_archived else _kept(user_id).exclude(archived_at=None)
+    if before is not None:
+        own = own.filter(updated_at__lt=before)
+    return list(own[:CONVERSATIONS_AT_ONCE])
+
+
+def list_folders(user_id: int) -> list[str]:
+    """The names of the person's folders."""
+    filed = _listed(user_id).exclude(folder="").order_by("folder")
+    return list(filed.values_list("folder", flat=True).distinct())
+
+
+def deleted_at(user_id: int, at: datetime) -> QuerySet[Conversation]:
+    """What the person deleted at that moment."""
+    return Conversation.objects.filter(user_id=user_id, deleted_at=at)
+
+
+def _kept(user_id: int) -> QuerySet[Conversation]:
+    return Conversation.objects.filter(user_id=user_id, deleted_at=None, is_temporary=False)
+
+
+def _listed(user_id: int, folder: str = "") -> QuerySet[Conversation]:
+    listed = _kept(user_id).filter(archived_at=None)
+    return listed.filter(folder=folder) if folder else listed
 
 
 def list_conversation_ids(user_id: int) -> list[UUID]:
@@ -67,7 +97,7 @@ def list_conversation_ids(user_id: int) -> list[UUID]:
 
 def list_pinned(user_id: int) -> list[Conversation]:
     """The conversations the person pinned, the latest first."""
-    return list(Conversation.objects.filter(user_id=user_id, deleted_at=None, is_pinned=True))
+    return list(_listed(user_id).filter(is_pinned=True))
 
 
 def group_by_day(conversations: Sequence[Conversation]) -> list[tuple[str, list[Conversation]]]:
@@ -339,7 +369,9 @@ def search_messages(user_id: int, words: Sequence[str], *, before: datetime | No
     Words are found anywhere in the text, in any script, in any case; only the person's own rows are read
     (docs/decisions/0042).
     """
-    hits = Message.objects.filter(conversation__user_id=user_id, conversation__deleted_at=None)
+    hits = Message.objects.filter(
+        conversation__user_id=user_id, conversation__deleted_at=None, conversation__is_temporary=False
+    )
     for word in words:
         hits = hits.filter(text__icontains=word)
     if before is not None:
@@ -349,7 +381,7 @@ def search_messages(user_id: int, words: Sequence[str], *, before: datetime | No
 
 def search_titles(user_id: int, words: Sequence[str]) -> list[Conversation]:
     """The person's conversations whose title holds every word, the latest first, at most HITS_AT_ONCE."""
-    own = Conversation.objects.filter(user_id=user_id, deleted_at=None)
+    own = _kept(user_id)
     for word in words:
         own = own.filter(title__icontains=word)
     return list(own[:HITS_AT_ONCE])

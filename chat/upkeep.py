@@ -34,5 +34,6 @@ async def _tend() -> None:
         try:
             await hop(services.end_abandoned_answers)
             await hop(services.tend_image_jobs)
+            await hop(services.remove_temporary_chats)
         except DatabaseError as error:
             _log.warning("upkeep failed, trying again: %s", type(error).__name__)

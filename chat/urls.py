@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat import citing, exporting, galleries, reviewing, searching, sharing, views
+from chat import arranging, citing, exporting, galleries, reviewing, searching, sharing, views
 
 urlpatterns = [
     path("", views.chat, name="chat"),
@@ -23,6 +23,9 @@ urlpatterns = [
     path("answers/<uuid:answer_id>/", citing.answer, name="answer"),
     path("chat/<uuid:conversation_id>/export/<str:form>/", exporting.export, name="conversation-export"),
     path("chat/export/", exporting.export_all, name="chat-export"),
+    path("chat/mine/", arranging.mine, name="my-chats"),
+    path("chat/mine/arrange/", arranging.arrange, name="chats-arrange"),
+    path("chat/mine/restore/", arranging.restore, name="chats-restore"),
     path("chat/search/", searching.search, name="chat-search"),
     path("chat/shared/", sharing.mine, name="shared-chats"),
     path("chat/<uuid:conversation_id>/share/", sharing.share, name="conversation-share"),

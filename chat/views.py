@@ -169,6 +169,7 @@ def _ask(request: HttpRequest) -> Asked:
         conversation_id=asked["conversation"],
         course_code=asked["course"],
         instead_of=asked["instead_of"],
+        is_temporary=asked["temporary"],
     )
 
 

@@ -3,6 +3,14 @@
 A question, its empty answer and the call's reservation are one transaction, so that nothing is ever half done.
 """
 
+from chat.services.arranging import (
+    LONGEST_FOLDER,
+    MOST_AT_ONCE,
+    archive_conversations,
+    delete_conversations,
+    file_conversations,
+    restore_deleted_at,
+)
 from chat.services.conversations import (
     LEASE,
     LONGEST_PROMPT,
@@ -35,24 +43,30 @@ from chat.services.images import (
     tend_image_jobs,
 )
 from chat.services.links import close_answer_link, open_answer_link, revoke_shared_chat, share_conversation
-from chat.services.retention import Purged, purge_texts
+from chat.services.retention import TEMPORARY_FOR, Purged, purge_texts, remove_temporary_chats
 
 __all__ = [
     "LEASE",
     "LONGEST_DESCRIPTION",
+    "LONGEST_FOLDER",
     "LONGEST_IMAGE_PROMPT",
     "LONGEST_PROMPT",
+    "MOST_AT_ONCE",
     "MOST_IMAGES",
+    "TEMPORARY_FOR",
     "Purged",
+    "archive_conversations",
     "ask",
     "ask_again",
     "claim_image_job",
     "close_answer_link",
     "delete_conversation",
+    "delete_conversations",
     "describe_picture",
     "end_abandoned_answers",
     "end_stopped_image_job",
     "fail_image_job",
+    "file_conversations",
     "finish_answer",
     "finish_image_job",
     "keep_preview",
@@ -60,10 +74,12 @@ __all__ = [
     "open_answer_link",
     "pin_conversation",
     "purge_texts",
+    "remove_temporary_chats",
     "rename_conversation",
     "renew_image_job",
     "request_stop",
     "restore_conversation",
+    "restore_deleted_at",
     "revoke_shared_chat",
     "save_progress",
     "share_conversation",

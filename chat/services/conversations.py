@@ -38,6 +38,7 @@ def ask(
     conversation_id: UUID | None = None,
     course_code: str = "",
     instead_of: UUID | None = None,
+    is_temporary: bool = False,
 ) -> Asked:
     """Save a question with an empty answer and admit the call, or do nothing at all.
 
@@ -46,6 +47,7 @@ def ask(
         course_code: what a new conversation is for, CODE or CODE/ASSIGNMENT, or "". It stays: who may read along is
             told before the first prompt and does not change behind the person's back (D14).
         instead_of: an earlier question of the conversation that this one is another wording of: a new branch.
+        is_temporary: a new conversation is in no list and does not last (docs/decisions/0054).
 
     Raises:
         InvalidRequest: the text is empty or longer than LONGEST_PROMPT, or the course is not one of the person's.
@@ -56,6 +58,8 @@ def ask(
     text = checked_text(text, longest=LONGEST_PROMPT)
     if conversation_id is None:
         conversation = _new_conversation(principal, title=title_of(text), model=model, tag=course_code)
+        if is_temporary:
+            _make_temporary(conversation)
     else:
         conversation = selectors.access_conversation(user_id=principal.user_id, conversation_id=conversation_id)
     path = _path_before(conversation, instead_of) if instead_of else selectors.list_path(conversation)
@@ -65,7 +69,7 @@ def ask(
         admission = gate.admit(principal, call)
         # Two ids of one millisecond are in no order of their own: the question comes first.
         question_id, answer_id = sorted((new_id(), new_id()))
-        conversation.model, conversation.updated_at = model, clock.now()
+        conversation.model, conversation.updated_at, conversation.archived_at = model, clock.now(), None
         conversation.save()
         question = Message.objects.create(
             pk=question_id,
@@ -117,6 +121,12 @@ def _new_conversation(principal: Principal, *, title: str, model: str, tag: str)
     course = course_of(principal, tag)
     assignment = assignment_of(course, tag) if course else None
     return Conversation(user_id=principal.user_id, title=title, model=model, course=course, assignment=assignment)
+
+
+def _make_temporary(conversation: Conversation) -> None:
+    if conversation.course is not None:
+        raise InvalidRequest(_("A temporary chat cannot be for a course. Nothing was charged."), param="temporary")
+    conversation.is_temporary, conversation.title = True, _("Temporary chat")
 
 
 def _path_before(conversation: Conversation, question_id: UUID) -> list[Message]:

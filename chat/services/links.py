@@ -42,6 +42,8 @@ def share_conversation(*, user_id: int, conversation_id: UUID) -> SharedChat:
         InvalidRequest: there is nothing in it yet, or an answer is still being written.
     """
     conversation = selectors.access_conversation(user_id=user_id, conversation_id=conversation_id)
+    if conversation.is_temporary:
+        raise InvalidRequest(_("A temporary chat is not shared: it is removed soon."))
     path = selectors.list_path(conversation)
     if not path or path[-1].progress == Progress.RUNNING:
         raise InvalidRequest(_("Wait until the answer is there; then share the chat."))

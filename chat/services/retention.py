@@ -13,6 +13,7 @@ from chat.models import Conversation, ImageJob, Picture
 from chat.types import Progress
 from core import clock
 
+TEMPORARY_FOR = timedelta(hours=24)  # as the page says before the first prompt: templates/chat/_temporary_words.html
 _AT_ONCE = 200  # rows a transaction deletes: short enough that nobody waits for it
 
 
@@ -31,13 +32,22 @@ def purge_texts(*, dry_run: bool = False) -> Purged:
         dry_run: only count what would go.
     """
     at = clock.now()
-    conversations = Conversation.objects.filter(_is_over(at, last_use="updated_at"))
+    conversations = Conversation.objects.filter(_is_over(at, last_use="updated_at") | _was_temporary(at))
     jobs = ImageJob.objects.filter(_is_over(at, last_use="created_at")).exclude(
         progress__in=(Progress.WAITING, Progress.RUNNING)
     )
     if dry_run:
         return Purged(conversations.count(), jobs.count())
     return Purged(_remove(conversations), _remove(jobs))
+
+
+def remove_temporary_chats() -> int:
+    """Remove the temporary chats whose time is over; returns how many."""
+    return _remove(Conversation.objects.filter(_was_temporary(clock.now())))
+
+
+def _was_temporary(at: datetime) -> Q:
+    return Q(is_temporary=True, created_at__lt=at - TEMPORARY_FOR)
 
 
 def _is_over(at: datetime, *, last_use: str) -> Q:
