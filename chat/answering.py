@@ -7,6 +7,7 @@ process are woken at once; in another one they read the row, which is written ab
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -37,7 +38,7 @@ class _Running:
         self.task = asyncio.create_task(self._write(), name=f"answer {asked.answer_id}")
 
     async def _write(self) -> None:
-        progress, code = Progress.FAILED, Lost.code
+        progress, code, retry_after = Progress.FAILED, Lost.code, 0
         try:
             async with self.reply as reply:
                 async for chunk in reply:
@@ -46,15 +47,15 @@ class _Running:
                         self._ring()
             progress, code = (Progress.STOPPED if self.reply.is_stopped else Progress.COMPLETE), ""
         except DomainError as error:
-            code = error.code
+            code, retry_after = error.code, int(error.headers.get("retry-after", 0))
         finally:
             self.is_ending = True
-            await self._end(progress, code)
+            await self._end(progress=progress, code=code, retry_after=retry_after)
 
-    async def _end(self, progress: Progress, code: str) -> None:
+    async def _end(self, **how: Any) -> None:
         answer_id = self.asked.answer_id
         try:
-            await hop(services.finish_answer, answer_id=answer_id, text=self.text, progress=progress, code=code)
+            await hop(services.finish_answer, answer_id=answer_id, text=self.text, **how)
         finally:
             del _running[answer_id]
             self._ring()

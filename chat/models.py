@@ -73,6 +73,7 @@ class Message(models.Model):
     call_id = models.UUIDField(null=True, unique=True)
     prompts = models.PositiveSmallIntegerField(default=0, help_text=_("Held while it runs; what it used at the end."))
     code = models.CharField(max_length=40, blank=True, help_text=_("Why it failed."))
+    retry_after = models.PositiveSmallIntegerField(default=0, help_text=_("Seconds, as the provider said; 0: unknown."))
     wants_stop = models.BooleanField(default=False)
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)

@@ -139,6 +139,7 @@ def chat_context(
         "data": {
             "user": principal.user_id,
             "conversation": str(conversation.pk) if conversation else None,
+            "deleted": str(deleted_id) if deleted_id else None,
             "ask": reverse("chat-ask"),
             "talks": reverse("chat-list"),
             "notices": _notices(),
@@ -150,14 +151,22 @@ def chat_context(
 def composer_context(principal: Principal, conversation: Conversation | None) -> JsonObject:
     """What stands around the text box: the models, the course, the price."""
     models = list_models_for(principal, Operation.CHAT)
+    chosen = _chosen(models, conversation.model if conversation else "")
+    left = find_left(principal)
     return {
         "conversation": conversation,
         "models": models,
-        "chosen": _chosen(models, conversation.model if conversation else ""),
+        "chosen": chosen,
         "choices": [] if conversation else list_course_notes(principal),
         "rule_note": _note_of_conversation(principal, conversation) if conversation else "",
-        "left": find_left(principal),
+        "left": left,
+        "after": _after(left, chosen),
     }
+
+
+def _after(left: int | None, model: Model | None) -> int | None:
+    """What is left after one press; below 0 where there is not enough."""
+    return None if left is None else left - (model.prompt_weight if model else 1)
 
 
 def list_course_notes(principal: Principal) -> list[tuple[CourseChoice, str]]:
@@ -221,6 +230,7 @@ def images_context(
         NotFound: `change` is no picture of the person's.
     """
     models = list_models_for(principal, Operation.IMAGE)
+    left = find_left(principal)
     source = selectors.access_picture(user_id=principal.user_id, picture_id=change) if change else None
     chosen = _chosen(models, source.job.model if source else "")
     draft = draft or (source.job.prompt if source else "")
@@ -234,7 +244,8 @@ def images_context(
         "qualities": ImageQuality.choices if any(map(_tells_qualities, models)) else [],
         "source": source if source and chosen and Capability.EDITS in chosen.capabilities else None,
         "counts": range(1, MOST_IMAGES + 1),
-        "left": find_left(principal),
+        "left": left,
+        "after": _after(left, chosen),
         "draft": draft,
         "notice": _notice_of(refusal) if refusal else None,
         "longest": LONGEST_IMAGE_PROMPT,

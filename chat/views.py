@@ -223,6 +223,7 @@ def _ended(principal: Principal, answer_id: UUID, language: str, csrf_token: str
             "prompts": turn.message.prompts,
             "left": pages.find_left(principal),
             "code": turn.message.code,
+            "retry_after": turn.message.retry_after,
             "message": turn.failure,
             "html": pages.render_turns([turn], csrf_token),
         }

@@ -131,6 +131,12 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "account.html", {"themes": themes})
 
 
+@login_required
+def signed_in(request: HttpRequest) -> HttpResponse:
+    """Where signing in beside a page leads: its script tells that page, which then goes on."""
+    return render(request, "signed_in.html")
+
+
 def _back(request: HttpRequest) -> HttpResponse:
     target = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())

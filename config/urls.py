@@ -23,6 +23,7 @@ urlpatterns = [
     path("account/", pages.account, name="account"),
     path("language/", pages.language, name="language"),
     path("appearance/", pages.appearance, name="appearance"),
+    path("account/signed-in/", pages.signed_in, name="signed-in"),
     path("account/chat/", pages.chat_habits, name="chat-habits"),
     path("", include("accounts.urls")),
     path("", include("courses.urls")),

@@ -16,6 +16,7 @@ POOL_SCOPE = "pool:"
 LONGEST_SCOPE = 240
 # What no rule and no grant may exceed: far above any real allowance, far below what a column holds.
 LARGEST_AMOUNT = 10**12
+WARNED_AT = 80  # per cent of a window: from here on people are told how little is left
 
 
 class Unit(TextChoices):
@@ -169,6 +170,11 @@ class Standing:
     def left(self) -> int | None:
         """What may still be spent; never below 0 (D8)."""
         return None if self.limit is None else max(0, self.limit - self.used - self.held) + self.extra
+
+    @property
+    def is_low(self) -> bool:
+        """Whether so much is used or held that the person should know before asking."""
+        return self.limit is not None and 100 * (self.left or 0) <= (100 - WARNED_AT) * self.limit
 
     @property
     def ruled(self) -> int | None:

@@ -196,13 +196,21 @@ def save_progress(*, texts: Mapping[UUID, str]) -> set[UUID]:
     return set(running.filter(pk__in=texts, wants_stop=True).values_list("pk", flat=True))
 
 
-def finish_answer(*, answer_id: UUID, text: str, progress: Progress, code: str = "") -> bool:
+def finish_answer(*, answer_id: UUID, text: str, progress: Progress, code: str = "", retry_after: int = 0) -> bool:
     """End an answer once; what it used is read from the ledger, which has been told before. True if this call did."""
     answer = Message.objects.filter(pk=answer_id, progress=Progress.RUNNING)
     call_id = answer.values_list("call_id", flat=True).first()
     prompts = selectors.get_charge(call_id) if call_id else 0
     return bool(
-        answer.update(text=text, progress=progress, code=code, prompts=prompts, ended_at=clock.now(), lease_until=None)
+        answer.update(
+            text=text,
+            progress=progress,
+            code=code,
+            retry_after=retry_after,
+            prompts=prompts,
+            ended_at=clock.now(),
+            lease_until=None,
+        )
     )
 
 

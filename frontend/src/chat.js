@@ -3,7 +3,10 @@
 import { Coach } from "./shared/coach.js";
 import { data, Draft, find, hideRefusal, Refused, say, send, sendOnEnter, showChoices, showCost, showLeft, showRefusal, words } from "./shared/page.js";
 import { Markdown } from "./shared/markdown.js";
+import { Patience } from "./shared/patience.js";
+import { signedInAgain } from "./shared/session.js";
 import { follow, Gone } from "./shared/stream.js";
+import { hear, tell } from "./shared/tabs.js";
 
 const page = find("main.chat");
 const form = find("#composer");
@@ -11,6 +14,7 @@ const box = find("#prompt");
 const transcript = find(".transcript");
 const draft = new Draft(box, data.conversation ?? "new");
 const coach = new Coach();
+const patience = new Patience();
 const isWhole = "whole" in page.dataset; // answers are shown when they are complete
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
 let following = null; // { article, stop } of the answer that is being written
@@ -28,7 +32,7 @@ form.addEventListener("submit", async (event) => {
   if (following || !box.value.trim()) return box.focus();
   if (coach.holds(form, box.value, { isFirst: !data.conversation })) return;
   const fields = Object.fromEntries(new FormData(form));
-  await ask(data.ask, { ...fields, conversation: data.conversation, text: box.value }, () => draft.clear());
+  await ask(form, data.ask, { ...fields, conversation: data.conversation, text: box.value }, () => draft.clear());
   box.focus();
 });
 
@@ -39,7 +43,7 @@ page.addEventListener("submit", (event) => {
   event.preventDefault();
   if (following || (form.elements.text && coach.holds(form, form.elements.text.value))) return;
   const { csrfmiddlewaretoken, ...fields } = Object.fromEntries(new FormData(form));
-  ask(form.action, { ...fields, model: find("[name=model]:checked")?.value ?? fields.model ?? "" }, () => {});
+  ask(form, form.action, { ...fields, model: find("[name=model]:checked")?.value ?? fields.model ?? "" }, () => {});
 });
 
 page.addEventListener("click", (event) => {
@@ -77,7 +81,7 @@ const ACTS = {
   },
 };
 
-async function ask(url, body, sent) {
+async function ask(asking, url, body, sent) {
   form.ariaBusy = "true";
   hideRefusal();
   let asked;
@@ -85,7 +89,7 @@ async function ask(url, body, sent) {
     asked = await send(url, body);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    return showRefusal(error);
+    return patience.wait(showRefusal(error), error.retryAfter, () => asking.requestSubmit());
   } finally {
     form.ariaBusy = null;
   }
@@ -102,8 +106,8 @@ function place(asked) {
     transcript.replaceChildren(parse('<div class="thread"></div>'));
     swap("#heading", asked.heading);
     swap("#rule", asked.rule);
-    const title = find("#heading h1").textContent;
-    document.title = document.title.replace(/^[^·]+/, `${title} `);
+    showTitle(titleOf());
+    tellTalk();
   }
   swap("#talks", asked.talks);
   showLeft(asked.left);
@@ -160,6 +164,10 @@ async function watch(article, prose, text) {
   } catch (error) {
     if (!(error instanceof Gone)) throw error;
     cancelAnimationFrame(frame);
+    if (error.message === "401" && (await signedInAgain())) {
+      article.dataset.at = text.length;
+      return watch(article, prose, text);
+    }
     location.reload(); // signed out or deleted elsewhere: the server's page says which
   } finally {
     following = null;
@@ -175,6 +183,8 @@ function end(article, prose, text, last) {
   article.replaceWith(final);
   texts.set(final, text);
   showLeft(last.left);
+  if (last.retry_after) patience.wait(final, last.retry_after, () => find("[data-again]", final)?.requestSubmit());
+  else patience.end();
   say(last.progress === "failed" ? words.failed : last.progress === "stopped" ? words.stopped : words.ready);
 }
 
@@ -227,4 +237,35 @@ function parse(html) {
 
 function swap(selector, html) {
   find(selector)?.replaceWith(parse(html));
+}
+
+// ---- other tabs of the same person: titles, what is new in the list, what is gone -----------------------------------------
+
+const titleOf = () => find("#heading h1").textContent;
+const linkOf = (conversation) => find(`#talks a[href$="/chat/${conversation}/"]`);
+
+function tellTalk() {
+  if (data.conversation) tell("talk", { conversation: data.conversation, title: titleOf() });
+  else if (data.deleted) tell("gone", { conversation: data.deleted });
+}
+
+hear("talk", ({ conversation, title }) => {
+  if (conversation === data.conversation) showTitle(title);
+  if (linkOf(conversation)?.textContent !== title) renewTalks();
+});
+hear("gone", ({ conversation }) => {
+  if (linkOf(conversation)) renewTalks();
+});
+tellTalk();
+
+function showTitle(title) {
+  find("#heading h1").textContent = find(".top > strong").textContent = title;
+  document.title = document.title.replace(/^[^·]+/, `${title} `);
+}
+
+async function renewTalks() {
+  const response = await fetch(`${data.talks}?current=${data.conversation ?? ""}`, { redirect: "error" }).catch(() => null);
+  if (!response?.ok) return;
+  swap("#talks", await response.text());
+  window.htmx?.process(find("#talks"));
 }

@@ -1,6 +1,7 @@
 // The image page: sends wishes, and looks after the tiles of the jobs that are being drawn.
 
 import { Coach } from "./shared/coach.js";
+import { Patience } from "./shared/patience.js";
 import { data, Draft, find, hideRefusal, Refused, say, send, sendOnEnter, showChoices, showCost, showLeft, showRefusal, words } from "./shared/page.js";
 
 const LOOK_EVERY = 1000; // milliseconds
@@ -9,6 +10,7 @@ const box = find("#prompt");
 const gallery = find(".gallery");
 const draft = new Draft(box, "images");
 const coach = new Coach();
+const patience = new Patience();
 
 sendOnEnter(box);
 showChoices(document);
@@ -33,7 +35,7 @@ form.addEventListener("submit", async (event) => {
     watch(gallery.firstElementChild);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    showRefusal(error);
+    patience.wait(showRefusal(error), error.retryAfter, () => form.requestSubmit());
   } finally {
     form.ariaBusy = null;
     box.focus();

@@ -1,9 +1,14 @@
 // The frame of every page: htmx sends the CSRF token, the drawer gives the focus back, a toast goes when it was read.
 
-const cookie = (name) => document.cookie.match(new RegExp(`(?:^|; )${name}=([^;]*)`))?.[1] ?? "";
+import { token } from "./shared/session.js";
 
 document.addEventListener("htmx:configRequest", (event) => {
-  event.detail.headers["X-CSRFToken"] = cookie("csrftoken");
+  event.detail.headers["X-CSRFToken"] = token();
+});
+
+// A part of a page is never the page that asks to sign in.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL).pathname.startsWith("/accounts/")) event.detail.shouldSwap = false;
 });
 
 const side = document.getElementById("side");

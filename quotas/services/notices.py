@@ -21,11 +21,11 @@ from courses.models import Enrollment
 from courses.types import CourseRole
 from quotas.models import LedgerEntry, Request, Warned, Watermark
 from quotas.selectors import list_standings
-from quotas.types import EntryKind, Period, Purse, RequestState
+from quotas.types import WARNED_AT, EntryKind, Period, Purse, RequestState
 
 logger = logging.getLogger(__name__)
 
-SHARES = (100, 80)  # per cent of a window; the highest reached is told
+SHARES = (100, WARNED_AT)  # per cent of a window; the highest reached is told
 _OVERLAP = 5_000  # rows
 _JOB = "warnings"
 

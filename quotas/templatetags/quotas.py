@@ -31,6 +31,12 @@ def quota_left(context: Mapping[str, Any], *, out_of_band: bool = False) -> dict
     return {"standing": _nearest(context["request"]), "out_of_band": out_of_band}
 
 
+@register.inclusion_tag("quotas/warning.html", takes_context=True)
+def quota_warning(context: Mapping[str, Any], *, out_of_band: bool = False) -> dict[str, Any]:
+    """Above the place that spends: how little is left, until when, and whom to ask; renewed together with the meter."""
+    return {"standing": _nearest(context["request"]), "out_of_band": out_of_band}
+
+
 def _nearest(request: Any) -> Standing | None:
     """Asked once for each page, however often the page shows it."""
     if not hasattr(request, "nearest_standing"):

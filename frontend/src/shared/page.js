@@ -1,18 +1,23 @@
 // What the pages that spend prompts share: the data the server gave them, sending, refusals in words, drafts, the price.
 
+import { signedInAgain, token } from "./session.js";
+import { hear, tell } from "./tabs.js";
+
 export const data = JSON.parse(document.getElementById("page-data").textContent);
 export const words = data.words;
 
 export const find = (selector, within = document) => within.querySelector(selector);
 
 export class Refused extends Error {
-  constructor({ code = "", message }) {
+  constructor({ code = "", message }, retryAfter = 0) {
     super(message);
     this.code = code;
+    this.retryAfter = retryAfter; // seconds; 0 when waiting is no use
   }
 }
 
-// POSTs JSON and returns what came back; throws Refused with the server's own sentence.
+// POSTs JSON and returns what came back; throws Refused with the server's own sentence. Whoever is signed out meanwhile may
+// sign in again, and then it is sent.
 export async function send(url, body = {}) {
   let response;
   try {
@@ -21,7 +26,7 @@ export async function send(url, body = {}) {
       headers: {
         Accept: "application/json",
         "Content-Type": "application/json",
-        "X-CSRFToken": find("[name=csrfmiddlewaretoken]").value,
+        "X-CSRFToken": token() || find("[name=csrfmiddlewaretoken]").value,
       },
       body: JSON.stringify(body),
     });
@@ -31,7 +36,8 @@ export async function send(url, body = {}) {
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
   const answer = isJson ? await response.json() : {};
   if (response.ok) return answer;
-  throw new Refused(answer.error ?? { message: words.broken });
+  if (answer.error?.code === "sign_in_required" && (await signedInAgain())) return send(url, body);
+  throw new Refused(answer.error ?? { message: words.broken }, Number(response.headers.get("Retry-After")) || 0);
 }
 
 // Puts a refusal where the hand is; the text that was not sent stays in its box.
@@ -48,6 +54,7 @@ export function showRefusal({ code, message }) {
   }
   hideRefusal();
   find("#notices").append(notice);
+  return notice;
 }
 
 export const hideRefusal = () => find("#notices").replaceChildren();
@@ -59,13 +66,30 @@ export function say(text) {
 
 // The meter listens to this; the price beside the button is told here.
 export function showLeft(left) {
+  showQuota(left);
+  tell("quota", { left });
+}
+
+hear("quota", ({ left }) => showQuota(left));
+
+function showQuota(left) {
   const shown = find("#composer [data-left]");
   if (shown && Number.isInteger(Number.parseInt(left, 10))) shown.textContent = left;
+  showAfter();
   document.body.dispatchEvent(new CustomEvent("quota-changed", { bubbles: true }));
+}
+
+function showAfter() {
+  const left = find("#composer [data-left]");
+  if (!left) return;
+  const after = Number(left.textContent) - Number(find("[data-cost]").textContent);
+  find("#composer [data-after]").textContent = after;
+  find("#composer .cost").toggleAttribute("data-short", after < 0);
 }
 
 export function showCost(prompts) {
   find("[data-cost]").textContent = prompts;
+  showAfter();
   for (const cost of document.querySelectorAll("[data-again-cost]")) cost.textContent = prompts;
 }
 
