@@ -34,13 +34,10 @@ class KeyFacts:
     """A key that was not revoked, and its person, as read from the database."""
 
     id: int
-    course_code: str
     expires_at: datetime | None
     last_used_at: datetime | None
-    user_id: int
-    role: Role
-    department_id: int | None
     is_active: bool
+    principal: Principal
 
 
 def authenticate_api_key(raw: str | None) -> Principal:
@@ -72,13 +69,10 @@ def find_keys(digests: Collection[str]) -> dict[str, KeyFacts]:
 def _facts_of(key: ApiKey, person: User) -> KeyFacts:
     return KeyFacts(
         id=key.id,
-        course_code=key.course_code,
         expires_at=key.expires_at,
         last_used_at=key.last_used_at,
-        user_id=person.id,
-        role=Role(person.role),
-        department_id=person.department_id,
         is_active=person.is_active,
+        principal=Principal(person.id, Role(person.role), person.department_id, key.id, key.course_code),
     )
 
 
@@ -93,7 +87,7 @@ def principal_of_key(key: KeyFacts | None, *, at: datetime) -> Principal:
         raise InvalidApiKey
     if not key.is_active:
         raise AccountSuspended
-    return Principal(key.user_id, key.role, key.department_id, key.id, key.course_code)
+    return key.principal
 
 
 def is_use_due(last_used_at: datetime | None, *, at: datetime) -> bool:

@@ -156,6 +156,8 @@ else:
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=2,
+        # The ledger's statements, which come again and again, are planned once per connection (core.rows).
+        prepare_threshold=2,
     )
     _database["OPTIONS"]["pool"] = {
         "min_size": 1,

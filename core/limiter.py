@@ -5,7 +5,9 @@ Redis counts for all workers when REDIS_URL is set; while it is away each worker
 
 import logging
 import math
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -20,6 +22,7 @@ from core.errors import RateLimited
 logger = logging.getLogger(__name__)
 
 _SECONDS = 0.25  # how long one answer of Redis is worth waiting for
+_REST_SECONDS = 1.0
 
 
 def _storage() -> MemoryStorage | RedisStorage:
@@ -30,6 +33,24 @@ def _storage() -> MemoryStorage | RedisStorage:
     )
 
 
+class _Rest:
+    """The time after a failure of Redis in which nobody asks it: each question could cost all of its patience."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def is_on(self) -> bool:
+        return self._until > time.monotonic()
+
+    def begin(self) -> None:
+        self._until = time.monotonic() + _REST_SECONDS
+
+    def end(self) -> None:
+        self._until = 0.0
+
+
+_rest = _Rest()
+_per_hour = lru_cache(RateLimitItemPerHour)
 _shared = FixedWindowRateLimiter(_storage())
 _own = FixedWindowRateLimiter(MemoryStorage())
 
@@ -55,11 +76,12 @@ def check_attempts(*, user_id: int, most: int | None = None) -> Attempts | None:
     most = settings.MAX_ATTEMPTS_PER_HOUR if most is None else most
     if not most:
         return None
-    limit = RateLimitItemPerHour(most)
+    limit = _per_hour(most)
     try:
-        is_allowed, attempts = _count(_shared, limit, str(user_id))
+        is_allowed, attempts = _count(_own if _rest.is_on() else _shared, limit, str(user_id))
     except StorageError:
         logger.warning("Redis is away: attempts are counted by each worker for itself.")
+        _rest.begin()
         is_allowed, attempts = _count(_own, limit, str(user_id))
     if not is_allowed:
         raise RateLimited(
@@ -72,6 +94,7 @@ def check_attempts(*, user_id: int, most: int | None = None) -> Attempts | None:
 
 def forget_attempts() -> None:
     """Let everyone begin anew: for an operator after a mistake, and between tests."""
+    _rest.end()
     for limiter in (_shared, _own):
         limiter.storage.reset()
 

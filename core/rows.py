@@ -4,7 +4,7 @@ Rows go in and come out as tuples of plain values: identifiers as UUID, instants
 one prepared statement per row, PostgreSQL takes all rows as one JSON value: each was measured to be the faster there.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -28,47 +28,69 @@ class Column:
 
 
 Fields = tuple[Column, ...]
+Codecs = Mapping[str, Callable[[Any], Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with its parameters, to be given to `run`.
+
+    Args:
+        parameters: its values; where it `is_repeated`, those of each time.
+        gives: what the rows are that it gives; None: it changes rows, and how many is the answer.
+    """
+
+    text: str
+    parameters: Sequence[Any]
+    gives: Fields | None = None
+    is_repeated: bool = False
+
+
+def run(*statements: Statement | None) -> list[Any]:
+    """Run the statements, in their order: the rows each gives, or how many it changed.
+
+    PostgreSQL gets them all in one go, so that they cost one round trip. For None nothing is run, and the answer is
+    empty.
+
+    Raises:
+        DatabaseError: of the first that failed.
+    """
+    if connection.vendor == "sqlite":
+        return [_run_alone(statement) if statement else [] for statement in statements]
+    with connection.wrap_database_errors:
+        with connection.connection.pipeline():
+            cursors = [_send(statement) if statement else None for statement in statements]
+        pairs = zip(statements, cursors, strict=True)
+        return [_answer(statement, cursor) if statement else [] for statement, cursor in pairs]
 
 
 def insert(model: type[Model], names: Sequence[str], rows: Collection[Row], *, ignore_conflicts: bool = False) -> None:
-    """Insert the rows, in their order.
+    """Insert the rows, in their order; see `insertion`."""
+    run(insertion(model, names, rows, ignore_conflicts=ignore_conflicts))
+
+
+def insertion(
+    model: type[Model], names: Sequence[str], rows: Collection[Row], *, ignore_conflicts: bool = False
+) -> Statement | None:
+    """Inserts the rows, in their order; a constraint that refuses one (IntegrityError) refuses all.
 
     Args:
         ignore_conflicts: a row that a unique constraint speaks against is left out.
-
-    Raises:
-        IntegrityError: a constraint refuses a row; none is inserted.
     """
-    if rows:
-        fields = fields_of(model, *names)
-        _run(_write_insert(model, fields, ignore_conflicts, connection.vendor), fields, rows)
+    fields = fields_of(model, *names)
+    return _with_rows(_write_insert(model, fields, ignore_conflicts, connection.vendor), fields, rows)
 
 
 def update(
     model: type[Model], rows: Collection[Row], *, key: str, expected: Sequence[str] = (), changed: Sequence[str]
-) -> int:
-    """Write each row where its key is, if the `expected` fields are still what they were; how many were written.
+) -> Statement | None:
+    """Writes each row where its key is, if the `expected` fields are still what they were; the answer: how many.
 
     Args:
         rows: the key, the expected values, the new values.
     """
-    if not rows:
-        return 0
     fields = fields_of(model, key, *expected, *changed)
-    return _run(_write_update(model, fields, len(expected), connection.vendor), fields, rows)
-
-
-def fetch(statement: str, parameters: Iterable[Any], fields: Fields) -> list[tuple[Any, ...]]:
-    """The rows a statement gives, its columns being of the kinds of these fields."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, tuple(parameters))
-        rows = cursor.fetchall()
-    if connection.vendor != "sqlite":
-        return list(rows)
-    decoders = _codecs(fields, decoding=True)
-    for place, decode in decoders:
-        rows = [row if row[place] is None else (*row[:place], decode(row[place]), *row[place + 1 :]) for row in rows]
-    return list(rows)
+    return _with_rows(_write_update(model, fields, len(expected), connection.vendor), fields, rows)
 
 
 @cache
@@ -94,18 +116,41 @@ def given(name: str, fields: Fields) -> str:
 def pack(fields: Fields, rows: Iterable[Row]) -> str:
     """The rows as the parameter of `given`."""
     if connection.vendor == "sqlite":
-        return orjson.dumps(_encode(fields, rows)).decode()
+        return orjson.dumps(_translate(_ENCODERS, fields, rows)).decode()
     names = [f"c{place}" for place in range(len(fields))]
     return orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
 
 
-def _run(statement: str, fields: Fields, rows: Collection[Row]) -> int:
+def _with_rows(text: str, fields: Fields, rows: Collection[Row]) -> Statement | None:
+    if not rows:
+        return None
+    if connection.vendor == "sqlite":
+        return Statement(text, _translate(_ENCODERS, fields, rows), is_repeated=True)
+    return Statement(text, [pack(fields, rows)])
+
+
+def _run_alone(statement: Statement) -> Any:
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.executemany(statement, _encode(fields, rows))
+        if statement.is_repeated:
+            cursor.executemany(statement.text, statement.parameters)
         else:
-            cursor.execute(statement, (pack(fields, rows),))
+            cursor.execute(statement.text, statement.parameters)
+        return _answer(statement, cursor)
+
+
+def _send(statement: Statement) -> Any:
+    """A cursor that has sent the statement; PostgreSQL itself puts the values in, and so can keep its plan."""
+    own = connection.Database.Cursor(connection.connection)  # type: ignore[attr-defined]
+    cursor = connection._prepare_cursor(own)  # type: ignore[attr-defined]  # with Django's hooks around it
+    cursor.execute(statement.text, statement.parameters)
+    return cursor
+
+
+def _answer(statement: Statement, cursor: Any) -> Any:
+    if statement.gives is None:
         return int(cursor.rowcount)
+    rows = cursor.fetchall()
+    return _translate(_DECODERS, statement.gives, rows) if connection.vendor == "sqlite" else rows
 
 
 @cache
@@ -139,24 +184,17 @@ def _list_types(fields: Fields) -> str:
     return ", ".join(f"c{place} {field.type}" for place, field in enumerate(fields))
 
 
-def _encode(fields: Fields, rows: Iterable[Row]) -> list[list[Any]]:
-    encoded = [list(row) for row in rows]
-    for place, encode in _codecs(fields, decoding=False):
-        for row in encoded:
-            if row[place] is not None:
-                row[place] = encode(row[place])
-    return encoded
-
-
-@cache
-def _codecs(fields: Fields, *, decoding: bool) -> list[tuple[int, Callable[[Any], Any]]]:
-    """Where in a row SQLite has no such type, and how it is written or read there."""
-    codecs: dict[str, Callable[[Any], Any]] = _DECODERS if decoding else _ENCODERS
-    return [(place, codecs[field.kind]) for place, field in enumerate(fields) if field.kind in codecs]
+def _translate(codecs: Codecs, fields: Fields, rows: Iterable[Row]) -> list[tuple[Any, ...]]:
+    """The rows with what SQLite has no type for as it is written there, or as it is read: column by column."""
+    places = [(place, codecs[field.kind]) for place, field in enumerate(fields) if field.kind in codecs]
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place, translate in places if columns else ():
+        columns[place] = [None if value is None else translate(value) for value in columns[place]]
+    return list(zip(*columns, strict=True))
 
 
 def _write_uuid(value: UUID) -> str:
-    return value.hex
+    return f"{value.int:032x}"
 
 
 @lru_cache(maxsize=64)  # most rows of a batch have the same one
@@ -164,10 +202,11 @@ def _write_instant(value: datetime) -> str:
     return str(value.replace(tzinfo=None))
 
 
+@lru_cache(maxsize=64)
 def _read_instant(value: datetime | str) -> datetime:
     instant = datetime.fromisoformat(value) if isinstance(value, str) else value
     return instant.replace(tzinfo=UTC)
 
 
-_ENCODERS: dict[str, Callable[[Any], Any]] = {"UUIDField": _write_uuid, "DateTimeField": _write_instant}
-_DECODERS: dict[str, Callable[[Any], Any]] = {"UUIDField": UUID, "DateTimeField": _read_instant}
+_ENCODERS: Codecs = {"UUIDField": _write_uuid, "DateTimeField": _write_instant}
+_DECODERS: Codecs = {"UUIDField": UUID, "DateTimeField": _read_instant}

@@ -7,8 +7,9 @@ commit is what a crash leaves behind, so each of them may run again without harm
 import logging
 from collections.abc import Collection, Sequence
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.authentication import is_use_due, note_uses, principal_of_key
+from accounts.keys import digest_of
 from accounts.types import Principal, Role
 from core import clock, limiter
 from core.errors import DomainError, Refusal
@@ -28,12 +30,12 @@ from gateway import idempotency
 from gateway.errors import IdempotencyInFlight, ModelNotFound
 from gateway.prices import actual_amounts, bound_amounts, bounded, count_turns
 from gateway.snapshot import NotRemembered, Snapshot
-from gateway.types import Admission, Answer, Asking, Call, Ending, ExtraFields, Refused
+from gateway.types import Admission, Answer, Asking, Call, Ending, ExtraFields, Refused, Target
 from policies.errors import PolicyRefused
 from policies.services import check_acknowledged
 from quotas.errors import QuotaExhausted, TooManyTurns
 from quotas.models import Reservation
-from quotas.resolution import Asked, pace_of
+from quotas.resolution import Asked
 from quotas.selectors import list_expired
 from quotas.services import Batch, Wish, open_batch
 from quotas.types import Unit
@@ -97,16 +99,28 @@ class Concluding:
     ending: Ending
 
 
+class _Passed(NamedTuple):
+    """What is known of a call once every check but the quota's is passed."""
+
+    principal: Principal
+    call: Call
+    target: Target
+    course_id: int | None
+    prompts: int
+
+
 @dataclass(slots=True, eq=False)
 class Case:
     """A request on its way through the decisions, in the context it came from: its language, its log lines.
 
     Args:
         asking: what came.
+        digest: of the key that was shown; empty for a session.
         outcome: what became of it; to be believed once it is written.
     """
 
     asking: Asking
+    digest: str = ""
     outcome: Admission | Answer | Refused | None = None
     principal: Principal | None = None
     wish: Wish | None = None
@@ -115,14 +129,17 @@ class Case:
     is_claimed: bool = False
     _context: Context = field(default_factory=copy_context)
     _body: tuple[dict[str, Collection[str]], Call | DomainError] | None = None
-    _passed: Admission | None = None
+    _passed: _Passed | None = None
     _attempts: limiter.Attempts | None = None
     _is_counted: bool = False
 
+    def __post_init__(self) -> None:
+        if isinstance(self.asking.credential, str):
+            self.digest = digest_of(self.asking.credential)
+
     def read_ahead(self, snapshot: Snapshot) -> None:
         """Parse the body before it is this call's turn, if whoever sent it is known. Decides nothing, asks nobody."""
-        who = self.asking.credential
-        if isinstance(who, Principal) or snapshot.knows_key(who):
+        if not self.digest or snapshot.knows_key(self.digest):
             try:
                 self._parse(snapshot.peek_extra_fields)
             except NotRemembered:
@@ -140,14 +157,14 @@ class Case:
         """The last decision: is there room?"""
         if self.wish is None or self._passed is None:
             return
+        person, call, _target, course_id, _prompts = self._passed
         try:
             reserved = self._context.run(batch.reserve, self.wish)
         except Refusal as refusal:
-            call, course_id = self._passed.call, self._passed.course_id
-            self.record = _record_of_refusal(self._passed.principal, call, course_id, refusal.code, batch.at)
+            self.record = _record_of_refusal(person, call, course_id, refusal.code, batch.at)
             self.outcome = Refused(refusal, (refusal.standing,) if isinstance(refusal, QuotaExhausted) else ())
         else:
-            self.outcome = replace(self._passed, standings=reserved.standings, admitted_at=batch.at)
+            self.outcome = Admission(*self._passed, reserved.standings, batch.at, self._attempts)
 
     def lose_claim(self) -> None:
         """Another call answers under the key."""
@@ -167,23 +184,25 @@ class Case:
         call = self._read(snapshot)
         course: Course | None = None
         try:
-            target = snapshot.find_target(person, call.model, call.operation)
+            target = snapshot.find_target(person, call.model, call.operation, at=at)
             target.check_able(call)
             check_running(snapshot.list_exams_ahead(person.user_id), at=at)
             if tag := _tag_of(person, call):
                 place = _find_place(person, tag)
                 course = place.course
                 call = call.instructed(check_rules(place=place, tag=tag, operation=call.operation, model=call.model))
-            self._plan(snapshot, Admission(person, call, target, course.id if course else None, 0, (), at), course)
+            self._plan(snapshot, person, call=call, target=target, course=course, at=at)
         except (Refusal, ModelNotFound) as refusal:
             self.record = _record_of_refusal(person, call, course.id if course else None, refusal.code, at)
             raise
 
-    def _plan(self, snapshot: Snapshot, passed: Admission, course: Course | None) -> None:
+    def _plan(
+        self, snapshot: Snapshot, person: Principal, *, call: Call, target: Target, course: Course | None, at: datetime
+    ) -> None:
         """The rules of pace, and how the call may be paid for."""
-        person, call, target, at = passed.principal, passed.call, passed.target, passed.admitted_at
-        rules = snapshot.choose_rules(person, at=at)
-        pace = pace_of(rules, operation=call.operation, model=call.model)
+        course_id = course.id if course else None
+        rules = snapshot.find_rules(person, at=at)
+        pace = rules.pace(call.operation, call.model)
         if not self._is_counted:
             self._attempts = limiter.check_attempts(user_id=person.user_id, most=pace.attempts)
             self._is_counted = True
@@ -191,18 +210,17 @@ class Case:
             raise TooManyTurns(pace.turns)
         prompts = target.weigh(call)
         amounts: dict[Unit, int | None] = {Unit.PROMPTS: prompts}
-        pool = snapshot.find_pool(passed.course_id)
+        pool = snapshot.find_pool(course_id)
         pooled = {pool.unit} if pool else set()
-        if _BOUNDED & pooled.union(rule.unit for rule in rules if rule.limit is not None):
+        if _BOUNDED & (rules.limited | pooled):
             # What is held counts on the longest answer, so the provider is told to keep to it.
             target = bounded(target)
-        if _BOUNDED & pooled.union(rule.unit for rule in rules):
+        if _BOUNDED & (rules.counted | pooled):
             amounts = bound_amounts(call, target, prompts=prompts)
-        asked = Asked(call.operation, call.model, amounts, passed.course_id)
         self.wish = Wish(
             call_id=call.id,
             principal=person,
-            ways=snapshot.list_ways(rules, asked, at=at),
+            ways=rules.ways(Asked(call.operation, call.model, amounts, course_id), pool),
             operation=call.operation,
             model=call.model,
             course_code=course.code if course else "",
@@ -210,13 +228,13 @@ class Case:
             is_dispatched=True,
             most_open=(settings.MAX_PARALLEL_CALLS or None) if pace.parallel is None else pace.parallel,
         )
-        self._passed = replace(passed, target=target, prompts=prompts, attempts=self._attempts)
+        self._passed = _Passed(person, call, target, course_id, prompts)
 
     def _authenticate(self, snapshot: Snapshot, at: datetime) -> Principal:
         who = self.asking.credential
         if isinstance(who, Principal):
             return who
-        key = snapshot.find_key(who)
+        key = snapshot.find_key(self.digest)
         principal = principal_of_key(key, at=at)
         if key is not None and is_use_due(snapshot.last_use_of(key), at=at):
             self.used_key = key.id
@@ -289,7 +307,10 @@ def sweep() -> int:
 
 def _decide(cases: Sequence[Case], snapshot: Snapshot) -> None:
     if len(cases) > 1:
-        snapshot.prepare([case.asking.credential for case in cases])
+        snapshot.prepare(
+            {case.digest for case in cases if case.digest},
+            {who for case in cases if isinstance(who := case.asking.credential, Principal)},
+        )
     for case in cases:
         case.decide(snapshot)
 

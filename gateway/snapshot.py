@@ -4,11 +4,10 @@ Every question is asked of the rooms' own selectors; the answer is true for one 
 gateway.watched.
 """
 
-from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 from accounts.authentication import KeyFacts, find_key, find_keys
-from accounts.keys import digest_of
 from accounts.types import Principal, Role
 from core import clock
 from core.revision import Memory, read_revision
@@ -18,9 +17,9 @@ from courses.selectors import are_exams_ahead, list_exams_ahead
 from gateway.selectors import find_target, list_extra_fields
 from gateway.types import Target
 from policies.selectors import has_acknowledged, list_acknowledged
-from quotas.resolution import Asked, Demand, Facts, Pool, Rule, choose_rules, list_ways
+from quotas.resolution import Facts, InForce, Pool, Rule, choose_rules
 from quotas.selectors import list_candidates, list_open_pools, list_term_windows
-from quotas.types import Period
+from quotas.types import Period, Window
 
 
 class NotRemembered(LookupError):
@@ -38,30 +37,33 @@ class Snapshot:
         """Whether what was answered so far still holds in this transaction; if not, it is forgotten."""
         return self._memory.is_true_at(read_revision())
 
-    def prepare(self, credentials: Collection[str | Principal]) -> None:
-        """Look up whoever is not remembered of the people behind many calls, all at once."""
+    def prepare(self, digests: Collection[str], people: Collection[Principal]) -> None:
+        """Look up whoever is not remembered of the people behind many calls, all at once.
+
+        Args:
+            digests: of the keys that were shown.
+            people: those behind sessions.
+        """
         memory = self._memory
-        digests = {digest_of(who) for who in credentials if isinstance(who, str)}
-        unknown = [digest for digest in digests if memory.peek(find_key, digest) is None]
+        unknown = {digest for digest in digests if memory.peek(find_key, digest) is None}
         if len(unknown) > 1:
             memory.learn(find_key, {(digest,): key for digest, key in find_keys(unknown).items()})
         keys = [key for digest in digests if (key := memory.peek(find_key, digest)) is not None]
-        people = {who for who in credentials if isinstance(who, Principal)}
-        people |= {Principal(key.user_id, key.role, key.department_id) for key in keys}
-        silent = {person.user_id for person in people if not memory.peek(has_acknowledged, person.user_id)}
+        everyone = {_facts_about(person): person for person in (*people, *(key.principal for key in keys))}
+        silent = {person.user_id for person in everyone.values() if not memory.peek(has_acknowledged, person.user_id)}
         if len(silent) > 1:
             memory.learn(has_acknowledged, {(user_id,): True for user_id in list_acknowledged(silent)})
-        unruled = [person for person in people if memory.peek(_find_candidates, *_facts_about(person)) is None]
+        unruled = {about: who for about, who in everyone.items() if memory.peek(_find_candidates, *about) is None}
         if len(unruled) > 1:
-            found = zip(unruled, list_candidates(unruled), strict=True)
-            memory.learn(_find_candidates, {_facts_about(person): _Candidates(*rules) for person, rules in found})
+            found = zip(unruled, list_candidates(list(unruled.values())), strict=True)
+            memory.learn(_find_candidates, {about: _Candidates(*rules) for about, rules in found})
 
-    def find_key(self, secret: str) -> KeyFacts | None:
-        return self._memory.recall(find_key, digest_of(secret))
+    def find_key(self, digest: str) -> KeyFacts | None:
+        return self._memory.recall(find_key, digest)
 
-    def knows_key(self, secret: str) -> bool:
+    def knows_key(self, digest: str) -> bool:
         """Whether the key was good not long ago: nothing to decide by, and nothing is read."""
-        return self._memory.peek(find_key, digest_of(secret)) is not None
+        return self._memory.peek(find_key, digest) is not None
 
     def last_use_of(self, key: KeyFacts) -> datetime | None:
         """When the key was last used, as far as anybody here knows: no decision hangs on it."""
@@ -88,23 +90,18 @@ class Snapshot:
             raise NotRemembered
         return found
 
-    def find_target(self, principal: Principal, model: str, operation: Operation) -> Target:
+    def find_target(self, principal: Principal, model: str, operation: Operation, *, at: datetime) -> Target:
         """Where the call goes; a model may retire at midnight."""
-        today = clock.local_day(clock.now())
-        return self._memory.recall(_find_target, principal.role, model, operation, today)
+        return self._memory.recall(_find_target, principal.role, model, operation, clock.local_day(at))
 
     def list_exams_ahead(self, user_id: int) -> list[ExamWindow]:
         (are_ahead,) = self._memory.recall(are_exams_ahead)
         return self._memory.recall(list_exams_ahead, user_id) if are_ahead else []
 
-    def choose_rules(self, principal: Principal, *, at: datetime) -> Sequence[Rule]:
+    def find_rules(self, principal: Principal, *, at: datetime) -> InForce:
         """The rules that hold for the person at this instant."""
-        return self._memory.recall(_find_candidates, *_facts_about(principal)).choose(at)
-
-    def list_ways(self, rules: Sequence[Rule], asked: Asked, *, at: datetime) -> list[tuple[Demand, ...]]:
-        """The ways a call may be paid for under these rules."""
-        terms = self._memory.recall(list_term_windows) if any(rule.period == Period.TERM for rule in rules) else []
-        return list_ways(rules, asked=asked, at=at, terms=terms, pool=self.find_pool(asked.course_id))
+        candidates = self._memory.recall(_find_candidates, *_facts_about(principal))
+        return candidates.at(at, lambda: self._memory.recall(list_term_windows))
 
     def find_pool(self, course_id: int | None) -> Pool | None:
         """The course's pool, if it has one that is open."""
@@ -112,21 +109,23 @@ class Snapshot:
 
 
 class _Candidates:
-    """The rules that may hold for one person, now or later, and those that do until one begins or ends."""
+    """The rules that may hold for one person, now or later, and those that do until one begins or ends, or the day."""
 
     def __init__(self, facts: Facts, rules: Sequence[Rule]) -> None:
         self._facts, self._rules = facts, rules
-        self._turns = sorted({turn for rule in rules for turn in (rule.starts_at, rule.ends_at) if turn is not None})
-        self._chosen: Sequence[Rule] = ()
-        self._from: datetime | None = None
-        self._until: datetime | None = None
+        self._turns = {turn for rule in rules for turn in (rule.starts_at, rule.ends_at) if turn is not None}
+        self._from = self._until = datetime.max.replace(tzinfo=UTC)
+        self._in_force: InForce
 
-    def choose(self, at: datetime) -> Sequence[Rule]:
-        if self._from is None or at < self._from or (self._until is not None and at >= self._until):
-            self._chosen = choose_rules(self._rules, facts=self._facts, at=at)
-            self._from = at
-            self._until = next((turn for turn in self._turns if turn > at), None)
-        return self._chosen
+    def at(self, at: datetime, list_terms: Callable[[], Sequence[Window]]) -> InForce:
+        """Those that hold at this instant; the same object until the next turn, or the day's end."""
+        if not self._from <= at < self._until:
+            chosen = choose_rules(self._rules, facts=self._facts, at=at)
+            terms = list_terms() if any(rule.period == Period.TERM for rule in chosen) else ()
+            self._in_force = InForce(chosen, at=at, terms=terms)
+            tomorrow = clock.start_of(clock.local_day(at) + timedelta(days=1))
+            self._from, self._until = at, min(turn for turn in {*self._turns, tomorrow} if turn > at)
+        return self._in_force
 
 
 def _facts_about(person: Principal) -> tuple[int, Role, int | None]:

@@ -223,10 +223,12 @@ class Target:
         """
         if call.operation == Operation.MODERATION:
             return 0
-        size, quality = str(call.body.get("size", "")), str(call.body.get("quality", ""))
-        names = (f"{size} {quality}", size, quality) if call.operation == Operation.IMAGE else ()
-        weight = next((self.image_weights[name] for name in names if name in self.image_weights), self.prompt_weight)
-        return weight * call.count
+        return (self._weigh_image(call.body) if call.operation == Operation.IMAGE else self.prompt_weight) * call.count
+
+    def _weigh_image(self, body: Mapping[str, Any]) -> int:
+        size, quality = str(body.get("size", "")), str(body.get("quality", ""))
+        names = (f"{size} {quality}", size, quality)
+        return next((self.image_weights[name] for name in names if name in self.image_weights), self.prompt_weight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ Nothing here reads the database, so that the same answer comes from rows just re
 last month's log replayed by the simulator.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from accounts.types import Role
 from core.types import Operation
@@ -31,6 +32,11 @@ from quotas.wording import name_rule
 # is there for the pace, and what was bought for a term is not meant to be spent in a day.
 _LENGTHS = (Period.DAY, Period.WEEK, Period.MONTH, Period.TERM, Period.ONCE)
 _PERSONAL = (Purse.PERIOD, Purse.GRANT, Purse.PURCHASED)
+_MOST_WAYS = 32
+
+
+# Where one person's use of one rule is counted: unit, period, scope, beginning of the window.
+Place = tuple[Unit, Period, str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ class Pool:
         return POOL_SCOPE + self.course_code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Demand:
     """One limit that must have room for `amount` in `window`.
 
@@ -161,6 +167,11 @@ class Demand:
     def pool_course_id(self) -> int | None:
         """The course whose pool is to meet it; None: the person's own purses are."""
         return self.rule.course_id if self.purses == (Purse.POOL,) else None
+
+    @cached_property
+    def place(self) -> Place:
+        """What the rule counts, and when its window began: with a person, the key of a purse."""
+        return *self.rule.kind, self.window.starts_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +245,41 @@ def pace_of(chosen: Sequence[Rule], *, operation: Operation, model: str) -> Pace
         return min((limit for limit in limits if limit is not None), default=None)
 
     return Pace(turns=least(Unit.TURNS), attempts=least(Unit.ATTEMPTS), parallel=least(Unit.PARALLEL))
+
+
+class InForce:
+    """The rules that hold for a person for a while, and what follows from them for calls of one kind, worked out once.
+
+    Args:
+        chosen: what `choose_rules` gave for the person.
+        at: an instant of that while: between two changes of the rules, and of one day, as every window begins with one.
+        terms: the university's terms, in order of time.
+    """
+
+    def __init__(self, chosen: Sequence[Rule], *, at: datetime, terms: Sequence[Window] = ()) -> None:
+        self.counted = {rule.unit for rule in chosen}
+        self.limited = {rule.unit for rule in chosen if rule.limit is not None}
+        self._chosen, self._at, self._terms = chosen, at, terms
+        self._paces: dict[Hashable, Pace] = {}
+        self._ways: dict[Hashable, list[tuple[Demand, ...]]] = {}
+
+    def pace(self, operation: Operation, model: str) -> Pace:
+        """See `pace_of`."""
+        pace = self._paces.get((operation, model))
+        if pace is None:
+            pace = self._paces[operation, model] = pace_of(self._chosen, operation=operation, model=model)
+        return pace
+
+    def ways(self, asked: Asked, pool: Pool | None = None) -> list[tuple[Demand, ...]]:
+        """See `list_ways`."""
+        kind = (asked.operation, asked.model, asked.course_id, *asked.amounts.items())
+        ways = self._ways.get(kind)
+        if ways is None:
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()  # amounts of tokens and money are hardly ever the same
+            ways = list_ways(self._chosen, asked=asked, at=self._at, terms=self._terms, pool=pool)
+            self._ways[kind] = ways
+        return ways
 
 
 def fill(amount: int, rooms: Iterable[int | None]) -> list[int] | None:

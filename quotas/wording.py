@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from babel import Locale
@@ -38,7 +39,7 @@ def name_rule(kind: Kind, limit: int | None) -> str:
 
 
 # Put into words when somebody reads it: most standings are numbers for a header.
-name_rule_later = lazy(name_rule, str)
+name_rule_later = lru_cache(lazy(name_rule, str))
 
 
 def write_amount(unit: Unit, amount: int | None) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from core.errors import RateLimited
 from core.types import Operation, Via
 from quotas.errors import QuotaExhausted
 from quotas.models import Allowance, LedgerEntry, Reservation
-from quotas.resolution import Demand, fill
+from quotas.resolution import Demand, Place, fill
 from quotas.selectors import standing_of
 from quotas.services import statements
 from quotas.services.statements import PeriodKey
@@ -112,15 +113,34 @@ class _Part:
     held: int = 0
 
 
+class _Share(NamedTuple):
+    """What is to meet a demand: the purses in order, each with the limit its room is counted from, and its amount.
+
+    The amounts are None when there is no room.
+    """
+
+    demand: Demand
+    purses: list[tuple[_Purse, int | None]]
+    amounts: list[int] | None
+
+    def standing(self) -> Standing:
+        """Where the person stands under the demand's rule now."""
+        if not self.purses:
+            return standing_of(self.demand.rule, Allowance(), self.demand.window)
+        (own, _limit), *beside = self.purses
+        extra = sum(max(0, purse.room(0) or 0) for purse, _limit in beside)
+        return standing_of(self.demand.rule, own, self.demand.window, extra=extra)
+
+
 @dataclass(slots=True, eq=False)
 class _Line:
     """A row of Reservation as it moves; `before` is None for a new one."""
 
     call_id: UUID
     user_id: int
-    state: State
+    state: str
     lease_until: datetime
-    before: State | None
+    before: str | None
     parts: list[_Part]
     changes: dict[str, Any]
     beginning: tuple[Any, ...] = ()
@@ -152,7 +172,7 @@ class Batch:
         self.at = at
         self._lines: dict[UUID, _Line] = {}
         self._purses: dict[int, _Purse] = {}
-        self._by_key: dict[PeriodKey, _Purse] = {}
+        self._by_place: dict[tuple[int, Place], _Purse] = {}
         self._extras: dict[tuple[int, Unit, str], list[_Purse]] = {}
         self._pools: dict[tuple[int, Unit], _Purse] = {}
         self._open: dict[int, int] = {}
@@ -168,12 +188,12 @@ class Batch:
         """
         full: list[Standing] = []
         for way in wish.ways:
-            planned = [(demand, self._fill(demand, wish.principal.user_id)) for demand in way]
-            full = [self._standing(d, wish.principal.user_id) for d, parts in planned if parts is None]
+            shares = [self._share(demand, wish.principal.user_id) for demand in way]
+            full = [share.standing() for share in shares if share.amounts is None]
             if not full:
                 self._check_parallel(wish)
-                self._hold(wish, planned)
-                standings = [self._standing(demand, wish.principal.user_id) for demand in way]
+                self._hold(wish, shares)
+                standings = [share.standing() for share in shares]
                 return Reserved(wish.call_id, tuple(sorted(standings, key=lambda standing: standing.nearness)))
         # The one that will have room last: only then may the person go on.
         raise QuotaExhausted(max(full, key=lambda standing: standing.window.ends_at or _NEVER))
@@ -259,28 +279,16 @@ class Batch:
         if demand.pool_course_id is not None:
             pool = self._pools.get((demand.pool_course_id, rule.unit))
             return [(pool, 0)] if pool else []
-        found: list[tuple[_Purse, int | None]] = [
-            (self._by_key[(user_id, rule.unit, rule.period, rule.scope, demand.window.starts_at)], rule.limit)
-        ]
+        found: list[tuple[_Purse, int | None]] = [(self._by_place[user_id, demand.place], rule.limit)]
         if len(demand.purses) > 1:
             extras = self._extras.get((user_id, rule.unit, rule.scope), ())
             found += [(purse, 0) for purse in extras if purse.expires_at is None or purse.expires_at > self.at]
         return found
 
-    def _fill(self, demand: Demand, user_id: int) -> list[tuple[_Purse, int | None, int]] | None:
-        """How much of the demand each purse meets; None when there is no room."""
+    def _share(self, demand: Demand, user_id: int) -> _Share:
+        """How much of the demand each purse can meet."""
         purses = self._purses_of(demand, user_id)
-        parts = fill(demand.amount, [purse.room(limit) for purse, limit in purses])
-        if parts is None:
-            return None
-        return [(purse, limit, part) for (purse, limit), part in zip(purses, parts, strict=True) if part]
-
-    def _standing(self, demand: Demand, user_id: int) -> Standing:
-        purses = self._purses_of(demand, user_id)
-        if not purses:
-            return standing_of(demand.rule, Allowance(), demand.window)
-        extra = sum(max(0, purse.room(0) or 0) for purse, _limit in purses[1:])
-        return standing_of(demand.rule, purses[0][0], demand.window, extra=extra)
+        return _Share(demand, purses, fill(demand.amount, [purse.room(limit) for purse, limit in purses]))
 
     def _check_parallel(self, wish: Wish) -> None:
         """Exact (AB4): whoever admits a call of the same person has to wait for the purses this batch holds."""
@@ -291,19 +299,19 @@ class Batch:
                 retry_after=2,
             )
 
-    def _hold(self, wish: Wish, planned: list[tuple[Demand, list[tuple[_Purse, int | None, int]] | None]]) -> None:
+    def _hold(self, wish: Wish, shares: Sequence[_Share]) -> None:
         at, person = self.at, wish.principal
-        line = _Line(wish.call_id, person.user_id, State.HELD, at + LEASE, None, [], {})
+        line = _Line(wish.call_id, person.user_id, State.HELD.value, at + LEASE, None, [], {})
         line.beginning = (wish.call_id, person.user_id, person.key_id, wish.operation.value, wish.model)
         line.beginning += (wish.course_code, wish.via.value, at, line.lease_until, False)
         if wish.call_id in self._lines:
             raise LedgerMoved(f"The call {wish.call_id} is there already.")
         self._lines[wish.call_id] = line
-        for demand, parts in planned:
-            for purse, limit, amount in parts or ():
-                part = _Part(purse, demand.rule.id, limit)
-                line.parts.append(part)
-                self._move(line, EntryKind.RESERVE, [part], held=[amount])
+        for demand, purses, amounts in shares:
+            for (purse, limit), amount in zip(purses, amounts or (), strict=True):
+                if amount:
+                    line.parts.append(part := _Part(purse, demand.rule.id, limit))
+                    self._move(line, EntryKind.RESERVE, [part], held=[amount])
         self._open[person.user_id] = self._open.get(person.user_id, 0) + 1
         if wish.is_dispatched:
             self.dispatch(wish.call_id)
@@ -313,7 +321,7 @@ class Batch:
         line = self._lines.get(call_id)
         if line is None or line.state not in expected:
             return None
-        line.state = state
+        line.state = state.value
         line.changes[moment] = self.at
         if state not in OPEN_STATES and line.user_id in self._open and line.lease_until > self.at:
             self._open[line.user_id] -= 1
@@ -343,50 +351,45 @@ class Batch:
     # ---- all rows at once --------------------------------------------------------------------------------------------
 
     def _read(self, wishes: Collection[Wish], calls: Collection[UUID], reversing: Collection[UUID]) -> None:
-        if reversing:
-            statements.lock_people_of(reversing)
-        if calls:
-            for call_id, user_id, state, lease_until in statements.lock_reservations(calls):
-                self._lines[call_id] = _Line(call_id, user_id, State(state), lease_until, State(state), [], {})
-        self._read_purses(wishes, calls)
-        if calls:
-            for call_id, purse_id, quota_id, limit_then, used, held in statements.list_movements(calls):
-                part = _Part(self._purses[purse_id], quota_id, limit_then, used, held)
-                self._lines[call_id].parts.append(part)
-        if limited := {wish.principal.user_id for wish in wishes if wish.most_open is not None}:
-            self._open = {**dict.fromkeys(limited, 0), **statements.count_open(limited, at=self.at)}
-        if people := {self._lines[call_id].user_id for call_id in reversing if call_id in self._lines}:
-            today = window_of(Period.DAY, self.at).starts_at
-            self._reversed = dict(statements.count_reversed(people, since=today))
-
-    def _read_purses(self, wishes: Collection[Wish], calls: Collection[UUID]) -> None:
         keys: set[PeriodKey] = set()
         owners: set[int] = set()
         course_ids: set[int] = set()
         for wish in wishes:
             user_id = wish.principal.user_id
-            for demand in (demand for way in wish.ways for demand in way):
-                rule = demand.rule
+            for demand in chain.from_iterable(wish.ways):
                 if demand.pool_course_id is not None:
                     course_ids.add(demand.pool_course_id)
                     continue
-                keys.add((user_id, rule.unit, rule.period, rule.scope, demand.window.starts_at))
+                keys.add((user_id, *demand.place))
                 if len(demand.purses) > 1:
                     owners.add(user_id)
-        if keys:
-            statements.make_purses(keys)
-        for row in statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=calls):
-            purse = _Purse(*row)
-            purse.before = (purse.used, purse.held)
-            self._take(purse)
+        limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None}
+        _people, lines, _made, purses, movements, running, given_back = rows.run(
+            statements.lock_people_of(reversing),
+            statements.lock_reservations(calls),
+            statements.make_purses(keys),
+            statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=calls),
+            statements.list_movements(calls),
+            statements.count_open(limited, at=self.at),
+            statements.count_reversed(reversing, since=window_of(Period.DAY, self.at).starts_at),
+        )
+        for call_id, user_id, state, lease_until in lines:
+            self._lines[call_id] = _Line(call_id, user_id, state, lease_until, state, [], {})
+        for row in purses:
+            self._take(_Purse(*row))
+        for call_id, purse_id, *movement in movements:
+            self._lines[call_id].parts.append(_Part(self._purses[purse_id], *movement))
+        self._open = {**dict.fromkeys(limited, 0), **dict(running)}
+        self._reversed = dict(given_back)
 
     def _take(self, purse: _Purse) -> None:
-        purse.purse, purse.unit, purse.period = Purse(purse.purse), Unit(purse.unit), Period(purse.period)
+        purse.before = (purse.used, purse.held)
         self._purses[purse.id] = purse
         if purse.course_id is not None:
             self._pools[purse.course_id, purse.unit] = purse
         elif purse.user_id is not None and purse.purse == Purse.PERIOD:
-            self._by_key[purse.user_id, purse.unit, purse.period, purse.scope, purse.window_start] = purse
+            place = (purse.unit, purse.period, purse.scope, purse.window_start)
+            self._by_place[purse.user_id, place] = purse
         elif purse.user_id is not None:
             extras = self._extras.setdefault((purse.user_id, purse.unit, purse.scope), [])
             extras.append(purse)
@@ -400,27 +403,28 @@ class Batch:
             for purse in self._purses.values()
             if purse.before != (purse.used, purse.held)
         ]
+        begun: list[tuple[Any, ...]] = []
+        advanced: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}  # by the names of what changes
+        for line in self._lines.values():
+            if line.before is None:
+                begun.append((*line.beginning, line.state, *map(line.changes.get, _MOMENTS)))
+            elif line.changes:
+                row = (line.call_id, line.before, line.state, *line.changes.values())
+                advanced.setdefault(tuple(line.changes), []).append(row)
         counters = ("used", "held")
-        if rows.update(Allowance, moved, key="id", expected=counters, changed=counters) != len(moved):
-            raise LedgerMoved("An allowance has changed under the lock.")
-        changed = [line for line in self._lines.values() if line.before is not None and line.changes]
-        for names in {tuple(line.changes) for line in changed}:
-            alike = [line for line in changed if tuple(line.changes) == names]
-            values = [(line.call_id, line.before, line.state, *line.changes.values()) for line in alike]
-            if rows.update(Reservation, values, key="call_id", expected=("state",), changed=("state", *names)) != len(
-                alike
-            ):
-                raise LedgerMoved("A reservation has changed under the lock.")
-        rows.insert(
-            Reservation,
-            _RESERVATION,
-            [
-                (*line.beginning, line.state.value, *(line.changes.get(moment) for moment in _MOMENTS))
-                for line in self._lines.values()
-                if line.before is None
-            ],
+        changes = [rows.update(Allowance, moved, key="id", expected=counters, changed=counters)]
+        for names, alike in advanced.items():
+            changes.append(
+                rows.update(Reservation, alike, key="call_id", expected=("state",), changed=("state", *names))
+            )
+        written = rows.run(
+            *changes,
+            rows.insertion(Reservation, _RESERVATION, begun),
+            rows.insertion(LedgerEntry, _ENTRY, self._entries),
         )
-        rows.insert(LedgerEntry, _ENTRY, self._entries)
+        expected = [len(moved), *map(len, advanced.values())]
+        if [count or 0 for count in written[: len(expected)]] != expected:
+            raise LedgerMoved("A row has changed under the lock.")
 
 
 def _by_rule(line: _Line) -> list[tuple[Unit, list[_Part]]]:

@@ -1,17 +1,17 @@
 """The ledger's reads by hand: what a whole batch of calls needs, in one statement each, locked where it will be moved.
 
-Locks are taken in the order of these functions (decision 0020): people, reservations, purses by id.
+To be run in the order of these functions (decision 0020): people, reservations, purses by id. A question about nothing
+is no statement.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from accounts.models import User
-from core.rows import fetch, fields_of, given, pack
+from core.rows import Statement, fields_of, given, pack
 from quotas.models import Allowance, LedgerEntry, Reservation
 from quotas.types import OPEN_STATES, Period, Purse, State, Unit
 
@@ -25,45 +25,28 @@ _PERIOD_KEY = ("user", "unit", "period", "scope", "window_start")
 _OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)  # as in the condition of the partial indexes
 
 
-def lock_people_of(call_ids: Collection[UUID]) -> None:
-    """Make whoever counts something of these calls' people wait for each other."""
-    if connection.vendor == "postgresql":
-        call = fields_of(Reservation, "call_id")
-        people = f"select user_id from quotas_reservation where call_id in (select c0 from {given('g', call)})"
-        statement = f"select id from accounts_user where id in ({people}) order by id for no key update"
-        fetch(statement, [pack(call, [(call_id,) for call_id in call_ids])], fields_of(User, "id"))
+def lock_people_of(call_ids: Collection[UUID]) -> Statement | None:
+    """Makes whoever counts something of these calls' people wait for each other."""
+    if not call_ids or connection.vendor == "sqlite":
+        return None
+    call = fields_of(Reservation, "call_id")
+    people = f"select user_id from quotas_reservation where call_id in (select c0 from {given('g', call)})"
+    statement = f"select id from accounts_user where id in ({people}) order by id for no key update"
+    return Statement(statement, [_pack_calls(call_ids)], fields_of(User, "id"))
 
 
-def lock_reservations(call_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
+def lock_reservations(call_ids: Collection[UUID]) -> Statement | None:
     """Each call's id, person, state and lease."""
     fields = fields_of(Reservation, "call_id", "user", "state", "lease_until")
-    call = fields[:1]
     statement = (
         "select call_id, user_id, state, lease_until from quotas_reservation "
-        f"where call_id in (select c0 from {given('g', call)}) order by call_id{_for_update()}"
+        f"where call_id in (select c0 from {given('g', fields[:1])}) order by call_id{_for_update()}"
     )
-    return fetch(statement, [pack(call, [(call_id,) for call_id in call_ids])], fields)
+    return Statement(statement, [_pack_calls(call_ids)], fields) if call_ids else None
 
 
-def list_movements(call_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
-    """What each call has in each purse, in the order in which they were filled.
-
-    Returns:
-        call, purse, rule, the rule's limit then, what it has used there, what it holds there.
-    """
-    fields = fields_of(LedgerEntry, "reservation", "allowance", "quota", "limit_then", "delta_used", "delta_held")
-    call = fields[:1]
-    statement = (
-        "select reservation_id, allowance_id, min(quota_id), min(limit_then), "
-        "cast(sum(delta_used) as bigint), cast(sum(delta_held) as bigint) from quotas_ledgerentry "
-        f"where reservation_id in (select c0 from {given('g', call)}) "
-        "group by reservation_id, allowance_id order by min(id)"
-    )
-    return fetch(statement, [pack(call, [(call_id,) for call_id in call_ids])], fields)
-
-
-def make_purses(keys: Collection[PeriodKey]) -> None:
-    """Make the purses that are missing. Many may come first at once: one insert wins, the others find its row."""
+def make_purses(keys: Collection[PeriodKey]) -> Statement | None:
+    """Makes the purses that are missing. Many may come first at once: one insert wins, the others find its row."""
     fields = fields_of(Allowance, *_PERIOD_KEY)
     columns = ", ".join(field.name for field in fields)
     same = " and ".join(f"a.{field.name} = g.c{place}" for place, field in enumerate(fields))
@@ -73,13 +56,12 @@ def make_purses(keys: Collection[PeriodKey]) -> None:
         f"where not exists (select 1 from quotas_allowance a where {same} and a.purse = '{Purse.PERIOD.value}') "
         "order by 1, 2, 3, 4, 5 on conflict do nothing"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [pack(fields, keys)])
+    return Statement(statement, [pack(fields, keys)]) if keys else None
 
 
 def lock_purses(
     keys: Collection[PeriodKey], *, owners: Collection[int], course_ids: Collection[int], call_ids: Collection[UUID]
-) -> list[tuple[Any, ...]]:
+) -> Statement | None:
     """The purses of these keys, every extra one of these owners, these courses' pools, and what the calls have used."""
     key, call = fields_of(Allowance, *_PERIOD_KEY), fields_of(Reservation, "call_id")
     owner, course = fields_of(Allowance, "user"), fields_of(Allowance, "course")
@@ -107,33 +89,57 @@ def lock_purses(
         parts.append(
             f"select e.allowance_id from {given('c', call)} join quotas_ledgerentry e on e.reservation_id = c.c0"
         )
-        parameters.append(pack(call, [(call_id,) for call_id in call_ids]))
+        parameters.append(_pack_calls(call_ids))
     fields = fields_of(Allowance, *_PURSE, *_COUNTERS)
     columns = ", ".join(field.name for field in fields)
     statement = (
         f"select {columns} from quotas_allowance where id in ({' union all '.join(parts)}) order by id{_for_update()}"
     )
-    return fetch(statement, parameters, fields) if parts else []
+    return Statement(statement, parameters, fields) if parts else None
 
 
-def count_open(user_ids: Collection[int], *, at: datetime) -> Mapping[int, int]:
+def list_movements(call_ids: Collection[UUID]) -> Statement | None:
+    """What each call has in each purse, in the order in which they were filled.
+
+    Returns:
+        call, purse, rule, the rule's limit then, what it has used there, what it holds there.
+    """
+    fields = fields_of(LedgerEntry, "reservation", "allowance", "quota", "limit_then", "delta_used", "delta_held")
+    statement = (
+        "select reservation_id, allowance_id, min(quota_id), min(limit_then), "
+        "cast(sum(delta_used) as bigint), cast(sum(delta_held) as bigint) from quotas_ledgerentry "
+        f"where reservation_id in (select c0 from {given('g', fields[:1])}) "
+        "group by reservation_id, allowance_id order by min(id)"
+    )
+    return Statement(statement, [_pack_calls(call_ids)], fields) if call_ids else None
+
+
+def count_open(user_ids: Collection[int], *, at: datetime) -> Statement | None:
     """How many calls of each person are running; nobody who has none is in it."""
-    return _count(f"state in ({_OPEN})", "lease_until > ", user_ids, at)
-
-
-def count_reversed(user_ids: Collection[int], *, since: datetime) -> Mapping[int, int]:
-    """How many calls of each person were given back after their first content since then."""
-    return _count(f"state = '{State.REVERSED.value}'", "ended_at >= ", user_ids, since)
-
-
-def _count(state: str, instant: str, user_ids: Collection[int], at: datetime) -> dict[int, int]:
-    person, moment = fields_of(Reservation, "user"), fields_of(Reservation, "lease_until")
+    person, lease = fields_of(Reservation, "user"), fields_of(Reservation, "lease_until")
     statement = (
         f"select r.user_id, count(*) from {given('g', person)} join quotas_reservation r on r.user_id = g.c0 "
-        f"where r.{state} and r.{instant}(select c0 from {given('m', moment)}) group by r.user_id"
+        f"where r.state in ({_OPEN}) and r.lease_until > (select c0 from {given('m', lease)}) group by r.user_id"
     )
-    parameters = [pack(person, [(user_id,) for user_id in user_ids]), pack(moment, [(at,)])]
-    return dict(fetch(statement, parameters, (*person, *person)))
+    parameters = [pack(person, [(user_id,) for user_id in user_ids]), pack(lease, [(at,)])]
+    return Statement(statement, parameters, (*person, *person)) if user_ids else None
+
+
+def count_reversed(call_ids: Collection[UUID], *, since: datetime) -> Statement | None:
+    """How many calls of each of these calls' people were given back after their first content since then."""
+    call, person, end = (fields_of(Reservation, name) for name in ("call_id", "user", "ended_at"))
+    people = f"select user_id from quotas_reservation where call_id in (select c0 from {given('g', call)})"
+    statement = (
+        f"select user_id, count(*) from quotas_reservation where user_id in ({people}) "
+        f"and state = '{State.REVERSED.value}' and ended_at >= (select c0 from {given('m', end)}) group by user_id"
+    )
+    return (
+        Statement(statement, [_pack_calls(call_ids), pack(end, [(since,)])], (*person, *person)) if call_ids else None
+    )
+
+
+def _pack_calls(call_ids: Collection[UUID]) -> str:
+    return pack(fields_of(Reservation, "call_id"), [(call_id,) for call_id in call_ids])
 
 
 def _for_update() -> str:
