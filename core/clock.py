@@ -15,7 +15,7 @@ _told: ContextVar[datetime | None] = ContextVar("told", default=None)
 
 def now() -> datetime:
     """The present instant, aware, in UTC."""
-    return _told.get() or datetime.now(UTC)
+    return _told.get() or timezone.now()
 
 
 @contextmanager
