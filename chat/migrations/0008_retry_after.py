@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0006_shared_chat"),
+        ("chat", "0007_arranged_and_temporary"),
     ]
 
     operations = [
