@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -14,8 +15,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.authentication import principal_of, role_required
 from chat import pages, selectors
+from chat.contents import given_of
 from chat.models import Conversation
-from chat.transcripts import Line, Transcript, as_data, to_html, to_json, to_markdown
+from chat.transcripts import File, Line, Transcript, as_data, to_html, to_json, to_markdown
 from chat.types import Author, Progress
 from core import clock
 from core.errors import NotFound
@@ -93,6 +95,10 @@ def _transcript(conversation: Conversation) -> Transcript:
                 text=turn.message.text,
                 at=localtime(turn.message.created_at),
                 progress="" if turn.message.progress == Progress.COMPLETE else turn.message.get_progress_display(),
+                files=[
+                    File(file.name, file.kind, file.size, file.digest, partial(given_of, file))
+                    for file in turn.message.attachments.all()
+                ],
             )
             for turn in turns
         ],

@@ -19,6 +19,16 @@ from usage.types import LookReason
 _PLAIN = either(text(10_000_000), integer(0, 1000))
 
 
+class IdsField(forms.CharField):
+    """Ids with spaces between them."""
+
+    def clean(self, value: Any) -> list[UUID]:
+        try:
+            return [UUID(word) for word in super().clean(value).split()]
+        except ValueError as error:
+            raise forms.ValidationError(gettext_lazy("Something is missing. Reload the page.")) from error
+
+
 class AskForm(forms.Form):
     """A question, in a conversation or as the first of a new one."""
 
@@ -28,6 +38,7 @@ class AskForm(forms.Form):
     text = forms.CharField(required=False, strip=False)
     instead_of = forms.UUIDField(required=False)
     temporary = forms.BooleanField(required=False)
+    attachments = IdsField(max_length=2000, required=False)
 
 
 class AgainForm(forms.Form):

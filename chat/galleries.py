@@ -77,7 +77,7 @@ def preview(request: HttpRequest, job_id: UUID) -> HttpResponse:
     if not job.preview:
         raise NotFound
     with job.preview.open() as file:
-        return _sealed(HttpResponse(file.read(), content_type="image/png"), keep="no-store")
+        return sealed(HttpResponse(file.read(), content_type="image/png"), keep="no-store")
 
 
 @require_safe
@@ -90,7 +90,7 @@ def picture(request: HttpRequest, picture_id: UUID) -> HttpResponse:
     name = f"{get_valid_filename(found.job.prompt[:40].strip(' .') or 'image')}.png"
     response["Content-Disposition"] = content_disposition_header("download" in request.GET, name) or "inline"
     # The bytes under this address never change, but only this person's browser may keep them.
-    return _sealed(response, keep=f"private, max-age={SECONDS_A_YEAR}, immutable")
+    return sealed(response, keep=f"private, max-age={SECONDS_A_YEAR}, immutable")
 
 
 @require_safe
@@ -114,7 +114,7 @@ def describe_picture(request: HttpRequest, picture_id: UUID) -> HttpResponse:
     return redirect("picture-about", picture_id)
 
 
-def _sealed(response: HttpResponse, *, keep: str) -> HttpResponse:
+def sealed(response: HttpResponse, *, keep: str) -> HttpResponse:
     """Bytes that came from elsewhere: whatever a browser takes them for, they may do nothing."""
     response["Cache-Control"] = keep
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chat.types import Author, Progress
+from chat.types import Author, FileKind, Progress
 from core import clock
 from core.ids import new_id
 from courses.models import Assignment, Course
@@ -90,6 +90,50 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.author} {self.progress}"
+
+    @property
+    def characters(self) -> int:
+        """How much of what a model reads at once it takes, with the files that came with it."""
+        return len(self.text) + sum(attachment.characters for attachment in self.attachments.all())
+
+
+class Attachment(models.Model):
+    """A file somebody gives an AI model with a question: the text that was in it, or the picture drawn anew.
+
+    What was uploaded is not kept (docs/decisions/0043). Without a conversation it waits to be sent.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, null=True, related_name="attachments")
+    messages = models.ManyToManyField(Message, related_name="attachments")
+    kind = models.CharField(max_length=8, choices=FileKind)
+    name = models.CharField(max_length=120)
+    size = models.PositiveIntegerField(help_text=_("Bytes, as it was uploaded."))
+    digest = models.CharField(max_length=64, help_text=_("SHA-256 of what was uploaded."))
+    characters = models.PositiveIntegerField(help_text=_("How much of what a model reads it takes."))
+    text = models.TextField(blank=True)
+    is_cut = models.BooleanField(default=False, help_text=_("The file went on after this text."))
+    pages = models.PositiveIntegerField(default=0)
+    file = models.FileField(upload_to="attachments", blank=True)
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ("id",)
+        verbose_name = _("attached file")
+        verbose_name_plural = _("attached files")
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], condition=models.Q(conversation=None), name="attachment_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_picture(self) -> bool:
+        return self.kind == FileKind.PICTURE
 
 
 class AnswerLink(models.Model):

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.types import Principal
 from chat import selectors
 from chat.errors import explain
-from chat.models import Conversation, ImageJob, Message, Picture
+from chat.models import Attachment, Conversation, ImageJob, Message, Picture
 from chat.services import LONGEST_DESCRIPTION, LONGEST_IMAGE_PROMPT, LONGEST_PROMPT, MOST_IMAGES
 from chat.types import Author, Branch, ImageQuality, ImageSize, Progress
 from core import clock
@@ -136,7 +138,10 @@ def chat_context(
         "draft": draft,
         "notice": _notice_of(refusal) if refusal else None,
         "longest": LONGEST_PROMPT,
+        "attachable": settings.ATTACHMENTS,
+        "limits": tell_limits(),
         "data": {
+            "files": files_data(),
             "user": principal.user_id,
             "conversation": str(conversation.pk) if conversation else None,
             "deleted": str(deleted_id) if deleted_id else None,
@@ -148,6 +153,54 @@ def chat_context(
     }
 
 
+def tell_limits() -> str:
+    """What may be attached, in a sentence, before anyone tries."""
+    return _(
+        "Text, PDF and pictures (PNG, JPEG, WebP, GIF). At most %(most)d files to a question and %(size)s each; "
+        "%(characters)s characters and %(pages)d pages of a PDF are read."
+    ) % {
+        "most": settings.ATTACHMENTS,
+        "size": filesizeformat(settings.ATTACHMENT_BYTES),
+        "characters": f"{settings.ATTACHMENT_CHARACTERS:,}",
+        "pages": settings.ATTACHMENT_PAGES,
+    }
+
+
+def files_data() -> JsonObject:
+    """What the page's script must know to say no before anything travels; the server decides all the same."""
+    return {
+        "url": reverse("attach"),
+        "waiting": reverse("attachments-waiting"),
+        "most": settings.ATTACHMENTS,
+        "bytes": settings.ATTACHMENT_BYTES,
+        "characters": settings.ATTACHMENT_CHARACTERS,
+        "words": {
+            "too_many": _("Not attached: at most %(most)d files can go with one question.")
+            % {"most": settings.ATTACHMENTS},
+            "too_large": _("This file is larger than %(most)s, the most that can be attached.")
+            % {"most": filesizeformat(settings.ATTACHMENT_BYTES)},
+            "attached": _("Attached: {name}"),
+            "removed": _("Removed: {name}"),
+            "wait": _("Wait until the files are there; then send."),
+            "pasted": _("pasted text"),
+            "long": _(
+                "The text you pasted has {count} characters; {most} fit into the box. It was attached as a text file; "
+                "what you wrote is unchanged."
+            ),
+            "longer": _(
+                "The text you pasted has {count} characters. Its first {most} were attached as a text file; "
+                "what you wrote is unchanged."
+            ),
+            "cancel": _("Cancel {name}"),
+        },
+    }
+
+
+def render_attached(file: Attachment) -> str:
+    """The markup of one file that waits to be sent."""
+    return render_to_string("chat/_attached.html", {"file": file, "is_waiting": True})
+
+
 def composer_context(principal: Principal, conversation: Conversation | None) -> JsonObject:
     """What stands around the text box: the models, the course, the price."""
     models = list_models_for(principal, Operation.CHAT)
@@ -157,6 +210,7 @@ def composer_context(principal: Principal, conversation: Conversation | None) ->
         "conversation": conversation,
         "models": models,
         "chosen": chosen,
+        "seeing": [model for model in models if model.may(Capability.VISION)],
         "choices": [] if conversation else list_course_notes(principal),
         "rule_note": _note_of_conversation(principal, conversation) if conversation else "",
         "left": left,

@@ -1,17 +1,20 @@
 """Reads of conversations and images. `access_*` reads with permission: what is not yours is not found."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Count, Prefetch, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.types import Role
-from chat.models import AnswerLink, Conversation, ImageJob, Message, Picture, SharedChat
+from chat.contents import content_of
+from chat.models import AnswerLink, Attachment, Conversation, ImageJob, Message, Picture, SharedChat
 from chat.types import Author, Branch, Progress, Snapshot
 from core import clock
 from core.errors import NotFound
@@ -19,7 +22,7 @@ from courses.models import Course, Enrollment
 from courses.selectors import list_readable_spans
 from courses.types import CourseRole
 from gateway.models import Model
-from gateway.types import ProviderKind
+from gateway.types import Capability, ProviderKind
 from quotas.models import LedgerEntry, Reservation
 from quotas.types import State, Unit
 
@@ -27,6 +30,9 @@ CONVERSATIONS_AT_ONCE = 40
 IMAGE_JOBS_AT_ONCE = 24
 LONG_HISTORY = 48_000  # characters: about 12,000 tokens, which every model of the last years reads
 SHORT_HISTORY = 8_000  # characters: the built-in model has 4,096 tokens for question and answer
+
+
+_ATTACHED = Prefetch("attachments", queryset=Attachment.objects.defer("text").order_by("id"))
 
 
 # ---- conversations ----------------------------------------------------------------------------------
@@ -124,7 +130,7 @@ def _heading(at: datetime) -> str:
 def list_path(conversation: Conversation, *, leaf: UUID | None = None) -> list[Message]:
     """The messages of one branch, the first one first: the branch shown, or the one that ends in `leaf`.
 
-    Two queries, whatever the number of branches.
+    Three queries, whatever the number of branches; the texts of attached files are left where they are.
     """
     parents = dict(Message.objects.filter(conversation=conversation).values_list("pk", "parent"))
     path: list[UUID] = []
@@ -132,7 +138,7 @@ def list_path(conversation: Conversation, *, leaf: UUID | None = None) -> list[M
     while step in parents:
         path.append(step)
         step = parents.pop(step)
-    found = Message.objects.in_bulk(path)
+    found = Message.objects.prefetch_related(_ATTACHED).in_bulk(path)
     messages = [found[message_id] for message_id in reversed(path)]
     for message in messages:
         message.conversation = conversation  # no query for each
@@ -186,31 +192,77 @@ def has_running_answer(conversation_id: UUID) -> bool:
     ).exists()
 
 
-def turns_of(path: Sequence[Message], *, characters: int) -> list[dict[str, str]]:
+def turns_of(path: Sequence[Message], *, characters: int, sees: bool = True) -> list[dict[str, Any]]:
     """The latest turns of a branch as a provider reads them: whole ones, oldest first, beginning with a question.
 
     Answers that failed or stayed empty are left out.
 
     Args:
-        characters: the most text they may have together.
+        characters: the most they may have together, with the files that came with them.
+        sees: whether the model looks at pictures; another one reads their names.
     """
-    turns: list[dict[str, str]] = []
+    turns: list[Message] = []
     for message in reversed(path):
         if not message.text or message.progress == Progress.FAILED:
             continue
-        characters -= len(message.text)
+        characters -= message.characters
         if characters < 0:
             break
-        turns.append({"role": "user" if message.author == Author.PERSON else "assistant", "content": message.text})
-    while turns and turns[-1]["role"] == "assistant":
+        turns.append(message)
+    while turns and turns[-1].author == Author.MODEL:
         turns.pop()
-    return turns[::-1]
+    files = Attachment.objects.in_bulk([file.pk for message in turns for file in message.attachments.all()])
+    return [
+        {
+            "role": "user" if message.author == Author.PERSON else "assistant",
+            "content": content_of(message.text, [files[file.pk] for file in message.attachments.all()], sees=sees),
+        }
+        for message in reversed(turns)
+    ]
 
 
 def get_longest_history(model: str) -> int:
     """How many characters of a conversation the AI model is sent at most, the question included."""
     kind = Model.objects.filter(name=model).values_list("routes__upstream__provider__kind", flat=True).first()
     return SHORT_HISTORY if kind == ProviderKind.LOCAL else LONG_HISTORY
+
+
+def get_longest_reading(model: str) -> int:
+    """The same where files are among it: people attach them to be read."""
+    history = get_longest_history(model)
+    return history if history == SHORT_HISTORY else max(history, history + settings.ATTACHMENT_CHARACTERS)
+
+
+def sees_pictures(model: str) -> bool:
+    """Whether the AI model looks at pictures, or nothing is known of it."""
+    found = Model.objects.filter(name=model).first()
+    return found is None or found.may(Capability.VISION)
+
+
+# ---- attached files ---------------------------------------------------------------------------------
+
+
+def access_attachment(*, user_id: int, attachment_id: UUID) -> Attachment:
+    """A file the person attached, waiting or sent.
+
+    Raises:
+        NotFound: there is none by that id, it is someone else's, or its conversation is deleted.
+    """
+    own = Attachment.objects.filter(pk=attachment_id, user_id=user_id, conversation__deleted_at=None)
+    attachment = own.first()
+    if attachment is None:
+        raise NotFound
+    return attachment
+
+
+def list_waiting(user_id: int, attachment_ids: Collection[UUID]) -> list[Attachment]:
+    """Those of these files that wait to be sent by the person, in the order they came."""
+    return list(Attachment.objects.filter(pk__in=attachment_ids, user_id=user_id, conversation=None))
+
+
+def count_waiting(user_id: int) -> int:
+    """How many files of the person wait to be sent, in all her tabs."""
+    return Attachment.objects.filter(user_id=user_id, conversation=None).count()
 
 
 # ---- answers ----------------------------------------------------------------------------------------

@@ -4,12 +4,28 @@ A university asks its students to document their use of AI: every form names the
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.html import escape
 from django.utils.translation import gettext as _
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that went with a question: its name and size in bytes, and the SHA-256 of what was uploaded.
+
+    Args:
+        read: what the model was given: the text, or the picture as a data: URL. Asked for only where it is needed.
+    """
+
+    name: str
+    kind: str
+    size: int
+    digest: str
+    read: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +38,7 @@ class Line:
     text: str
     at: datetime
     progress: str = ""
+    files: Sequence[File] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +76,7 @@ class Transcript:
 def to_markdown(transcript: Transcript) -> str:
     """The conversation in Markdown; answers as the AI model wrote them."""
     head = [f"# {transcript.title}", "", *(f"- {name}: {value}" for name, value in transcript.facts)]
-    body = [f"\n## {_heading(line)}\n\n{line.text}" for line in transcript.lines]
+    body = [f"\n## {_heading(line)}\n\n{line.text}{_attached(line)}" for line in transcript.lines]
     return "\n".join([*head, *body]) + "\n"
 
 
@@ -84,6 +101,7 @@ def as_data(transcript: Transcript) -> dict[str, object]:
                 "at": line.at.isoformat(),
                 "progress": line.progress or "complete",
                 "text": line.text,
+                **({"attachments": [_file(file) for file in line.files]} if line.files else {}),
             }
             for line in transcript.lines
         ],
@@ -93,7 +111,9 @@ def as_data(transcript: Transcript) -> dict[str, object]:
 def to_html(transcript: Transcript) -> str:
     """The conversation as a plain HTML document that word processors open. Nothing of a text is taken for markup."""
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in transcript.facts)
-    lines = "".join(f"<h2>{escape(_heading(line))}</h2>{_paragraphs(line.text)}" for line in transcript.lines)
+    lines = "".join(
+        f"<h2>{escape(_heading(line))}</h2>{_paragraphs(line.text + _attached(line))}" for line in transcript.lines
+    )
     title = escape(transcript.title)
     return (
         f'<!doctype html><html><head><meta charset="utf-8"><title>{title}</title></head>'
@@ -104,6 +124,15 @@ def to_html(transcript: Transcript) -> str:
 def _heading(line: Line) -> str:
     who = f"{line.author} ({line.model})" if line.is_model and line.model != line.author else line.author
     return f"{who}, {_stamp(line.at)}" + (f", {line.progress}" if line.progress else "")
+
+
+def _attached(line: Line) -> str:
+    names = [f"{file.name} ({filesizeformat(file.size)}, SHA-256 {file.digest})" for file in line.files]
+    return "\n\n" + _("Attached:") + " " + ", ".join(names) if names else ""
+
+
+def _file(file: File) -> dict[str, object]:
+    return {"name": file.name, "kind": file.kind, "size": file.size, "sha256": file.digest, "content": file.read()}
 
 
 def _stamp(at: datetime) -> str:

@@ -26,6 +26,14 @@ class Progress(TextChoices):
     FAILED = "failed", _("failed")
 
 
+class FileKind(TextChoices):
+    """What a file given with a question is, by its content."""
+
+    TEXT = "text", _("text")
+    PDF = "pdf", _("PDF")
+    PICTURE = "picture", _("picture")
+
+
 class ImageSize(TextChoices):
     """The shapes of picture a person may ask for."""
 

@@ -35,5 +35,6 @@ async def _tend() -> None:
             await hop(services.end_abandoned_answers)
             await hop(services.tend_image_jobs)
             await hop(services.remove_temporary_chats)
+            await hop(services.remove_forgotten_attachments)
         except DatabaseError as error:
             _log.warning("upkeep failed, trying again: %s", type(error).__name__)

@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from chat import arranging, citing, exporting, galleries, reviewing, searching, sharing, views
+from chat import arranging, attaching, citing, exporting, galleries, reviewing, searching, sharing, views
 
 urlpatterns = [
     path("", views.chat, name="chat"),
     path("chat/list/", views.talks, name="chat-list"),
     path("chat/ask/", views.ask, name="chat-ask"),
+    path("chat/attachments/", attaching.attach, name="attach"),
+    path("chat/attachments/waiting/", attaching.waiting, name="attachments-waiting"),
+    path("chat/attachments/<uuid:attachment_id>/", attaching.attachment, name="attachment"),
+    path("chat/attachments/<uuid:attachment_id>/remove/", attaching.remove, name="attachment-remove"),
     path("chat/answers/<uuid:answer_id>/events/", views.answer_events, name="chat-answer-events"),
     path("chat/answers/<uuid:answer_id>/stop/", views.stop_answer, name="chat-answer-stop"),
     path("chat/answers/<uuid:answer_id>/again/", views.answer_again, name="chat-answer-again"),

@@ -28,7 +28,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Principal
-from chat import answering, events, pages, selectors, services
+from chat import answering, attaching, events, pages, selectors, services
 from chat.forms import AgainForm, AskForm, TitleForm, cleaned, wants_json
 from chat.types import Asked
 from core.errors import DomainError, InvalidRequest
@@ -162,6 +162,7 @@ def restore(request: HttpRequest, conversation_id: UUID) -> HttpResponse:
 def _ask(request: HttpRequest) -> Asked:
     principal = principal_of(request.user)
     asked = cleaned(AskForm, request)
+    attached = attaching.attach_all(principal, request)  # what a form without a script sends along
     return services.ask(
         principal=principal,
         text=asked["text"],
@@ -170,6 +171,7 @@ def _ask(request: HttpRequest) -> Asked:
         course_code=asked["course"],
         instead_of=asked["instead_of"],
         is_temporary=asked["temporary"],
+        attachment_ids=[*asked["attachments"], *attached],
     )
 
 

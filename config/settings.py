@@ -284,6 +284,12 @@ MAX_PARALLEL_CALLS = env.number("MAX_PARALLEL_CALLS", 4)
 MAX_ATTEMPTS_PER_HOUR = env.number("MAX_ATTEMPTS_PER_HOUR", 60)
 MAX_REQUEST_BYTES = env.number("MAX_REQUEST_BYTES", 10 * 1024 * 1024, least=1024)
 RETENTION_DAYS = env.number("RETENTION_DAYS", 180, least=1)  # D15
+# Files given with a question (docs/decisions/0043): how many, 0 for none, and how much of each.
+ATTACHMENTS = env.number("ATTACHMENTS", 5)
+ATTACHMENT_BYTES = env.number("ATTACHMENT_BYTES", 10 * 1024 * 1024, least=1024)
+ATTACHMENT_CHARACTERS = env.number("ATTACHMENT_CHARACTERS", 100_000, least=1000)
+ATTACHMENT_PAGES = env.number("ATTACHMENT_PAGES", 200, least=1)
+ATTACHMENT_PIXELS = env.number("ATTACHMENT_PIXELS", 50_000_000, least=1_000_000)
 OPENAI_API_KEY = env.secret("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
 LOCAL_MODEL = env.flag("LOCAL_MODEL", default=True)

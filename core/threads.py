@@ -18,11 +18,17 @@ T = TypeVar("T")
 
 _POOL = ThreadPoolExecutor(max_workers=settings.HOP_THREADS, thread_name_prefix="hop")
 _WRITER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+_ASIDE = ThreadPoolExecutor(max_workers=2, thread_name_prefix="aside")
 
 
 async def hop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run one synchronous piece of business code in the pool and await its result."""
     return await _run(_POOL, function, *args, **kwargs)
+
+
+async def hop_aside(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same for what takes seconds and asks no database: few at once, in nobody's way."""
+    return await _run(_ASIDE, function, *args, **kwargs)
 
 
 async def hop_to_writer(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,6 +11,7 @@ from chat.services.arranging import (
     file_conversations,
     restore_deleted_at,
 )
+from chat.services.attachments import MOST_WAITING, attach, check_room, remove_attachment, remove_forgotten_attachments
 from chat.services.conversations import (
     LEASE,
     LONGEST_PROMPT,
@@ -53,11 +54,14 @@ __all__ = [
     "LONGEST_PROMPT",
     "MOST_AT_ONCE",
     "MOST_IMAGES",
+    "MOST_WAITING",
     "TEMPORARY_FOR",
     "Purged",
     "archive_conversations",
     "ask",
     "ask_again",
+    "attach",
+    "check_room",
     "claim_image_job",
     "close_answer_link",
     "delete_conversation",
@@ -74,6 +78,8 @@ __all__ = [
     "open_answer_link",
     "pin_conversation",
     "purge_texts",
+    "remove_attachment",
+    "remove_forgotten_attachments",
     "remove_temporary_chats",
     "rename_conversation",
     "renew_image_job",

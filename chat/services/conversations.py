@@ -9,9 +9,11 @@ from django.utils.translation import gettext as _
 
 from accounts.types import Principal
 from chat import selectors
+from chat.contents import content_of
 from chat.errors import AnswerRunning, Lost
-from chat.models import Conversation, Message
+from chat.models import Attachment, Conversation, Message
 from chat.services.admitting import admission_first, assignment_of, checked_text, course_of
+from chat.services.attachments import check_readable, check_waiting, give, waiting_for
 from chat.types import Asked, Author, Progress
 from core import clock
 from core.errors import InvalidRequest, NotFound
@@ -39,6 +41,7 @@ def ask(
     course_code: str = "",
     instead_of: UUID | None = None,
     is_temporary: bool = False,
+    attachment_ids: Sequence[UUID] = (),
 ) -> Asked:
     """Save a question with an empty answer and admit the call, or do nothing at all.
 
@@ -46,11 +49,14 @@ def ask(
         conversation_id: the conversation to go on with, at the end of the branch shown; a new one when None.
         course_code: what a new conversation is for, CODE or CODE/ASSIGNMENT, or "". It stays: who may read along is
             told before the first prompt and does not change behind the person's back (D14).
-        instead_of: an earlier question of the conversation that this one is another wording of: a new branch.
+        instead_of: an earlier question of the conversation that this one is another wording of: a new branch, with
+            the same files.
         is_temporary: a new conversation is in no list and does not last (docs/decisions/0054).
+        attachment_ids: files that wait to be sent; they go along in this order.
 
     Raises:
-        InvalidRequest: the text is empty or longer than LONGEST_PROMPT, or the course is not one of the person's.
+        InvalidRequest: the text is empty or longer than LONGEST_PROMPT, the course is not one of the person's, or a
+            file is gone or more than the model can read or see.
         NotFound: the conversation or the earlier question is not the person's.
         AnswerRunning: the answer before this one is still being written.
         Refusal: what `gateway.admission.admit` says no with.
@@ -62,10 +68,15 @@ def ask(
             _make_temporary(conversation)
     else:
         conversation = selectors.access_conversation(user_id=principal.user_id, conversation_id=conversation_id)
-    path = _path_before(conversation, instead_of) if instead_of else selectors.list_path(conversation)
-    call = _chat_call(conversation, path, model=model, question=text)
+    earlier, path = None, selectors.list_path(conversation)
+    if instead_of:
+        *path, earlier = _path_to(conversation, instead_of)
+    given = list(earlier.attachments.all()) if earlier else waiting_for(principal.user_id, attachment_ids)
+    call = _chat_call(conversation, path, model=model, question=text, given=given)
     with admission_first():
         _check_turn(conversation)
+        if not earlier:
+            check_waiting(given)
         admission = gate.admit(principal, call)
         # Two ids of one millisecond are in no order of their own: the question comes first.
         question_id, answer_id = sorted((new_id(), new_id()))
@@ -78,6 +89,7 @@ def ask(
             author=Author.PERSON,
             text=text,
         )
+        give(given, question)
         _create_answer(answer_id, question, admission)
     return Asked(conversation.pk, question_id, answer_id, admission, instead_of)
 
@@ -93,8 +105,9 @@ def ask_again(*, principal: Principal, answer_id: UUID, model: str = "") -> Aske
     """
     earlier = selectors.access_answer(user_id=principal.user_id, answer_id=answer_id)
     conversation, question = earlier.conversation, selectors.get_question(earlier)
-    path = selectors.list_path(conversation, leaf=question.pk)[:-1]
-    call = _chat_call(conversation, path, model=model or earlier.model, question=question.text)
+    *path, question = selectors.list_path(conversation, leaf=question.pk)
+    given = list(question.attachments.all())
+    call = _chat_call(conversation, path, model=model or earlier.model, question=question.text, given=given)
     answer_id = new_id()
     with admission_first():
         _check_turn(conversation)
@@ -129,12 +142,12 @@ def _make_temporary(conversation: Conversation) -> None:
     conversation.is_temporary, conversation.title = True, _("Temporary chat")
 
 
-def _path_before(conversation: Conversation, question_id: UUID) -> list[Message]:
-    """The branch up to, not including, an earlier question of the person's."""
+def _path_to(conversation: Conversation, question_id: UUID) -> list[Message]:
+    """The branch up to an earlier question of the person's."""
     path = selectors.list_path(conversation, leaf=question_id)
     if not path or path[-1].author != Author.PERSON:
         raise NotFound
-    return path[:-1]
+    return path
 
 
 def title_of(text: str) -> str:
@@ -147,17 +160,26 @@ def title_of(text: str) -> str:
     return (head if space and len(head) > LONGEST_TITLE // 2 else line[: LONGEST_TITLE - 1]).rstrip(" ,.;:") + "…"
 
 
-def _chat_call(conversation: Conversation, path: Sequence[Message], *, model: str, question: str) -> Call:
-    room = max(0, selectors.get_longest_history(model) - len(question))
-    turns = selectors.turns_of(path, characters=room)
+def _chat_call(
+    conversation: Conversation, path: Sequence[Message], *, model: str, question: str, given: Sequence[Attachment]
+) -> Call:
+    sees = selectors.sees_pictures(model)
+    has_files = bool(given) or any(message.attachments.all() for message in path)
+    most = selectors.get_longest_reading(model) if has_files else selectors.get_longest_history(model)
+    length = len(question) + sum(file.characters for file in given)
+    if given:
+        check_readable(given, model=model, length=length, most=most, sees=sees)
+    turns = selectors.turns_of(path, characters=max(0, most - length), sees=sees)
+    content = content_of(question, given, sees=sees)
     return Call(
         id=new_id(),
         operation=Operation.CHAT,
         model=model,
-        body={"messages": [*turns, {"role": "user", "content": question}]},
+        body={"messages": [*turns, {"role": "user", "content": content}]},
         stream=True,
         course_code=conversation.tag,
         via=Via.WEB,
+        is_large=has_files,
     )
 
 

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 
-from chat.models import Conversation, ImageJob, Picture
+from chat.models import Attachment, Conversation, ImageJob, Picture
+from chat.services.attachments import remove_files_of
 from chat.types import Progress
 from core import clock
 
@@ -62,6 +63,8 @@ def _remove(rows: models.QuerySet[Any]) -> int:
         with transaction.atomic():
             if rows.model is ImageJob:
                 _remove_files(Picture.objects.filter(job__in=ids))
+            else:
+                remove_files_of(Attachment.objects.filter(conversation__in=ids))
             rows.model._default_manager.filter(pk__in=ids).delete()
         removed += len(ids)
     return removed

@@ -15,7 +15,8 @@ from django.test import Client
 from accounts.models import User
 from accounts.services import create_api_key
 from accounts.types import Role
-from chat.models import Conversation
+from chat.models import Attachment, Conversation
+from chat.types import FileKind
 from core import threads
 from core.limiter import forget_attempts
 from courses.services import create_course, enroll
@@ -87,6 +88,7 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
     set_pool(course_id=course.pk, by_id=root.pk)
     offer = set_offer(unit=Unit.PROMPTS, amount=50, price_micro=1, is_enabled=False)
     purchase = Purchase.objects.create(user=sara, amount=50, unit=Unit.PROMPTS, price_micro=1, currency="HKD")
+    attachment = Attachment.objects.create(user=sara, kind=FileKind.TEXT, name="a.txt", size=1, characters=1, text="a")
     things = {
         "user_id": sara.pk,
         "key_id": key.pk,
@@ -96,6 +98,7 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
         "quota_id": Quota.objects.get().pk,
         "request_id": request.pk,
         "requests/pk": request.pk,
+        "attachment_id": attachment.pk,
         "conversation_id": conversation.pk,
         "people/pk": sara.pk,
         "keys/pk": key.pk,
