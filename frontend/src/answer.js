@@ -1,5 +1,6 @@
 // One cited answer: the model's words become nodes by the one audited way, and code can be copied.
 
+import "./shared/leaving.js";
 import { Markdown } from "./shared/markdown.js";
 
 const { words } = JSON.parse(document.getElementById("page-data").textContent);

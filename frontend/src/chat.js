@@ -1,5 +1,6 @@
 // The chat page: sends questions, follows answers, keeps drafts. Markup comes from the server; this only places it.
 
+import "./shared/leaving.js";
 import { Coach } from "./shared/coach.js";
 import { data, Draft, find, hideRefusal, Refused, say, send, sendOnEnter, showChoices, showCost, showLeft, showRefusal, words } from "./shared/page.js";
 import { Markdown } from "./shared/markdown.js";
@@ -7,6 +8,7 @@ import { Patience } from "./shared/patience.js";
 import { signedInAgain } from "./shared/session.js";
 import { follow, Gone } from "./shared/stream.js";
 import { hear, tell } from "./shared/tabs.js";
+import { tellUnseen } from "./shared/unseen.js";
 
 const page = find("main.chat");
 const form = find("#composer");
@@ -30,7 +32,7 @@ if (matchMedia("(pointer: fine)").matches) box.focus();
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (following || !box.value.trim()) return box.focus();
-  if (coach.holds(form, box.value, { isFirst: !data.conversation })) return;
+  if (coach.holds(form, box.value, { isFirst: !data.conversation && !form.elements.attachments?.value })) return;
   const fields = Object.fromEntries(new FormData(form));
   await ask(form, data.ask, { ...fields, conversation: data.conversation, text: box.value }, () => draft.clear());
   box.focus();
@@ -185,7 +187,9 @@ function end(article, prose, text, last) {
   showLeft(last.left);
   if (last.retry_after) patience.wait(final, last.retry_after, () => find("[data-again]", final)?.requestSubmit());
   else patience.end();
-  say(last.progress === "failed" ? words.failed : last.progress === "stopped" ? words.stopped : words.ready);
+  const news = last.progress === "failed" ? words.failed : last.progress === "stopped" ? words.stopped : words.ready;
+  say(news);
+  tellUnseen(news);
 }
 
 // Stop takes the place of Send.
