@@ -7,52 +7,81 @@ import logging
 import math
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
+from typing import Protocol
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from limits import RateLimitItemPerHour
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage
-from limits.strategies import FixedWindowRateLimiter
+from limits.storage import RedisStorage
 
 from core import clock
 from core.errors import RateLimited
 
 logger = logging.getLogger(__name__)
 
+_HOUR = 3600  # it begins with a person's first attempt
 _SECONDS = 0.25  # how long one answer of Redis is worth waiting for
-_REST_SECONDS = 1.0
+_REST_SECONDS = 1.0  # how long a Redis that failed is not asked again: every question could cost all of that
+_MOST_KEPT = 100_000
 
 
-def _storage() -> MemoryStorage | RedisStorage:
-    if not settings.REDIS_URL:
-        return MemoryStorage()
-    return RedisStorage(
-        settings.REDIS_URL, wrap_exceptions=True, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
-    )
+class _Counter(Protocol):
+    def count(self, person: str, now: float) -> tuple[int, float]:
+        """Count one attempt: how many there are in the person's hour, and the moment at which it ends."""
+
+    def reset(self) -> object: ...
 
 
-class _Rest:
-    """The time after a failure of Redis in which nobody asks it: each question could cost all of its patience."""
+class _Own:
+    """Counts of this process."""
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self._lock = Lock()
+        self._hours: dict[str, tuple[int, float]] = {}
 
-    def is_on(self) -> bool:
-        return self._until > time.monotonic()
+    def count(self, person: str, now: float) -> tuple[int, float]:
+        with self._lock:
+            count, ends_at = self._hours.get(person, (0, 0.0))
+            if ends_at <= now:
+                count, ends_at = 0, now + _HOUR
+                if len(self._hours) >= _MOST_KEPT:
+                    self._hours = {one: hour for one, hour in self._hours.items() if hour[1] > now}
+            hour = self._hours[person] = count + 1, ends_at
+            return hour
 
-    def begin(self) -> None:
-        self._until = time.monotonic() + _REST_SECONDS
-
-    def end(self) -> None:
-        self._until = 0.0
+    def reset(self) -> None:
+        self._hours.clear()
 
 
-_rest = _Rest()
-_per_hour = lru_cache(RateLimitItemPerHour)
-_shared = FixedWindowRateLimiter(_storage())
-_own = FixedWindowRateLimiter(MemoryStorage())
+class _Shared:
+    """Counts in Redis; those of this process while Redis is away."""
+
+    def __init__(self) -> None:
+        self._redis = RedisStorage(
+            settings.REDIS_URL, wrap_exceptions=True, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
+        )
+        self._own = _Own()
+        self._rests_until = 0.0
+
+    def count(self, person: str, now: float) -> tuple[int, float]:
+        if self._rests_until > time.monotonic():
+            return self._own.count(person, now)
+        key = f"attempts/{person}"
+        try:
+            return self._redis.incr(key, _HOUR), self._redis.get_expiry(key)
+        except StorageError:
+            logger.warning("Redis is away: attempts are counted by each worker for itself.")
+            self._rests_until = time.monotonic() + _REST_SECONDS
+            return self._own.count(person, now)
+
+    def reset(self) -> None:
+        self._rests_until = 0.0
+        self._own.reset()
+        self._redis.reset()
+
+
+_counter: _Counter = _Shared() if settings.REDIS_URL else _Own()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +105,10 @@ def check_attempts(*, user_id: int, most: int | None = None) -> Attempts | None:
     most = settings.MAX_ATTEMPTS_PER_HOUR if most is None else most
     if not most:
         return None
-    limit = _per_hour(most)
-    try:
-        is_allowed, attempts = _count(_own if _rest.is_on() else _shared, limit, str(user_id))
-    except StorageError:
-        logger.warning("Redis is away: attempts are counted by each worker for itself.")
-        _rest.begin()
-        is_allowed, attempts = _count(_own, limit, str(user_id))
-    if not is_allowed:
+    now = clock.now().timestamp()
+    count, ends_at = _counter.count(str(user_id), now)
+    attempts = Attempts(most, max(0, most - count), max(1, math.ceil(ends_at - now)))
+    if count > most:
         raise RateLimited(
             _("You have tried %(count)d times in an hour. Wait a little and try again. Nothing was charged.")
             % {"count": attempts.limit},
@@ -94,14 +119,4 @@ def check_attempts(*, user_id: int, most: int | None = None) -> Attempts | None:
 
 def forget_attempts() -> None:
     """Let everyone begin anew: for an operator after a mistake, and between tests."""
-    _rest.end()
-    for limiter in (_shared, _own):
-        limiter.storage.reset()
-
-
-def _count(limiter: FixedWindowRateLimiter, limit: RateLimitItemPerHour, person: str) -> tuple[bool, Attempts]:
-    # What a fixed window does, in two questions to the storage instead of three.
-    key = limit.key_for(person)
-    count = limiter.storage.incr(key, limit.get_expiry())
-    resets_in = max(1, math.ceil(limiter.storage.get_expiry(key) - clock.now().timestamp()))
-    return count <= limit.amount, Attempts(limit.amount, max(0, limit.amount - count), resets_in)
+    _counter.reset()

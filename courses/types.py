@@ -52,6 +52,8 @@ class Tag:
     @classmethod
     def read(cls, written: str) -> "Tag | None":
         """The tag as it was written in a header or a form; None for nothing."""
+        if not written:
+            return None
         course, _slash, assignment = written.strip().partition("/")
         return cls(course, assignment) if course else None
 

@@ -314,8 +314,9 @@ class LedgerEntry(AppendOnly):
     Per allowance: Σ delta_used = used, Σ delta_held = held, Σ delta_granted = granted.
     """
 
-    allowance = models.ForeignKey(Allowance, models.PROTECT, related_name="entries")
-    reservation = models.ForeignKey(Reservation, models.PROTECT, null=True, related_name="entries")
+    # Without indexes of their own: `entry_by_allowance` and `movement_once` begin with them.
+    allowance = models.ForeignKey(Allowance, models.PROTECT, related_name="entries", db_index=False)
+    reservation = models.ForeignKey(Reservation, models.PROTECT, null=True, related_name="entries", db_index=False)
     grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="+")
     quota = models.ForeignKey(Quota, models.PROTECT, null=True, related_name="+", help_text=_("The rule in force."))
     kind = models.CharField(max_length=10, choices=EntryKind)

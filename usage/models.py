@@ -19,10 +19,11 @@ class UsageRecord(AppendOnly):
     """One call, refused ones included. Describes; never decides (the ledger does). Never updated after insertion."""
 
     call_id = models.UUIDField(unique=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    # The indexes below begin with the person and with the course: neither has another.
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
     role = models.CharField(_("role"), max_length=16, choices=Role)
     department = models.ForeignKey(Department, models.PROTECT, null=True, related_name="+")
-    course = models.ForeignKey(Course, models.PROTECT, null=True, related_name="+")
+    course = models.ForeignKey(Course, models.PROTECT, null=True, related_name="+", db_index=False)
     # A key that is gone must not stand in the way of the record.
     key = models.ForeignKey(ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
     via = models.CharField(_("door"), max_length=8, choices=Via)
