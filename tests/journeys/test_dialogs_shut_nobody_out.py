@@ -1,0 +1,48 @@
+"""What opens over the chat page, or above its box, looked at by axe: pages are looked at as they open, without these."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from accounts.models import User
+from accounts.services import update_person
+from accounts.types import Principal
+from tests.chat.conftest import AddModel
+from tests.journeys.conftest import sign_in
+from tests.journeys.test_chat_journeys import answered
+from tests.pages.test_accessibility import RULES
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize(("theme", "language"), [("light", "en"), ("dark", "zh-hant")])
+def test_advice_a_link_that_leads_out_and_a_lost_session_shut_nobody_out(
+    visit: Page, sara: User, student: Principal, add_model: AddModel, theme: str, language: str
+) -> None:
+    add_model("good")
+    conversation = answered(student, "Where do I sign in?", "At [the portal](https://portal.example.org/).")
+    update_person(user_id=sara.pk, theme=theme, language=language)
+    page = visit
+    sign_in(page, sara.email)
+    found = []
+
+    page.goto(f"/chat/{conversation}/")
+    page.locator(".prose a").press("Enter")
+    page.locator("#leaving[open]").wait_for()
+    found += faults(page)
+
+    page.keyboard.press("Escape")
+    page.locator("#prompt").fill("Is A123456(3) a valid number for chan.tm@connect.hku.hk?")
+    page.locator("#prompt").press("Enter")
+    page.locator("#notices [role=alert]").wait_for()
+    found += faults(page)
+
+    page.context.clear_cookies(name="sessionid")
+    page.locator("#prompt").press("Enter")
+    page.locator("#session[open]").wait_for()
+    found += faults(page)
+    assert not found
+
+
+def faults(page: Page) -> list[str]:
+    return [violation["id"] for violation in Axe().run(page, options=RULES).response["violations"]]
