@@ -85,6 +85,18 @@ def words(name: str, default: list[str]) -> list[str]:
     return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
 
 
+def address(name: str) -> str:
+    """The variable as the address of a site, without the slash at its end; "" when unset.
+
+    Raises:
+        ImproperlyConfigured: it is written otherwise.
+    """
+    raw = text(name)
+    if raw and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+/?", raw):
+        raise ImproperlyConfigured(f"{name} is {raw!r}; write an address such as https://ai.example.edu.")
+    return raw.rstrip("/")
+
+
 def color(name: str, default: str) -> str:
     """The variable as a color, #rrggbb.
 

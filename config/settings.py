@@ -56,6 +56,7 @@ LOGGING = logs.configure(env.one_of("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "E
 
 # ---- the university ------------------------------------------------------------------------------------
 SITE_NAME = env.text("SITE_NAME", "Campus AI")
+SITE_URL = env.address("SITE_URL")
 UNIVERSITY_NAME = env.text("UNIVERSITY_NAME", "Harbour University")
 # Its color; the pages' tones follow with their contrast kept. Its sign, a picture's file. Whom to ask, an address.
 BRAND_COLOR = env.color("BRAND_COLOR", "#0e5a6d")

@@ -1,34 +1,79 @@
 """Pages of those who decide: requests, grants to a course, limits of approvers, pools of courses, units for sale."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet, Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Principal, Role
+from audit.lists import Column, Listing
 from core.errors import DomainError
 from courses.models import Course
 from courses.selectors import list_courses, list_taught_courses
 from quotas import selectors, services
-from quotas.forms import ApproverLimitForm, CourseGrantForm, DecisionForm, OfferForm, PoolForm
+from quotas.forms import (
+    ApproverLimitForm,
+    CourseGrantForm,
+    DecisionForm,
+    OfferForm,
+    PoolFilterForm,
+    PoolForm,
+    RequestFilterForm,
+)
 from quotas.models import Pool, Request
 from quotas.types import RequestState, Unit, WhenEmpty
+from quotas.wording import write_quantity
 
 T = TypeVar("T")
+WAITING = 20  # cards on the page of requests; the list below leads to the others
+REQUESTS = Listing(
+    name="requests",
+    columns=(
+        Column("asked", gettext_lazy("When"), lambda row: localtime(row.asked_at).isoformat(), "asked_at"),
+        Column("who", gettext_lazy("Who"), lambda row: row.user.email, "user__name"),
+        Column("course", gettext_lazy("Course"), lambda row: row.course and row.course.code),
+        Column("amount", gettext_lazy("Asked"), lambda row: f"{row.amount} {row.unit}", "amount", is_number=True),
+        Column("reason", gettext_lazy("Reason"), lambda row: row.reason),
+        Column("state", gettext_lazy("State"), lambda row: row.state, "state"),
+        Column("granted", gettext_lazy("Granted"), lambda row: row.grant and row.grant.amount, is_number=True),
+        Column("decider", gettext_lazy("Decided by"), lambda row: row.decided_by and row.decided_by.name),
+        Column("answer", gettext_lazy("Answer"), lambda row: row.answer),
+    ),
+    row="quotas/_request_row.html",
+    order="-asked",
+)
+POOLS = Listing(
+    name="pools",
+    columns=(
+        Column("course", gettext_lazy("Course"), lambda pool: pool.course.code, "course__code"),
+        Column("state", gettext_lazy("State"), lambda pool: "open" if pool.is_open else "closed", "is_open"),
+        Column("when_empty", gettext_lazy("When it is empty"), lambda pool: pool.when_empty, "when_empty"),
+        Column("unit", gettext_lazy("Unit"), lambda pool: pool.unit, "unit"),
+        Column("granted", gettext_lazy("Given"), lambda pool: pool.granted, "granted", is_number=True),
+        Column("used", gettext_lazy("Used"), lambda pool: pool.used, "used", is_number=True),
+        Column("held", gettext_lazy("Held"), lambda pool: pool.held, "held", is_number=True),
+        Column("actions", gettext_lazy("Actions"), None),
+    ),
+    row="quotas/_pool_row.html",
+    order="course",
+)
 
 
 @never_cache
 @role_required(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def all_requests(request: HttpRequest) -> HttpResponse:
+def all_requests(request: HttpRequest) -> HttpResponseBase:
     """What people ask for everywhere; POST gives every student of a course the same."""
     return _requests(request, principal_of(request.user))
 
@@ -36,12 +81,12 @@ def all_requests(request: HttpRequest) -> HttpResponse:
 @never_cache
 @role_required(Role.INSTRUCTOR, Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def requests(request: HttpRequest) -> HttpResponse:
+def requests(request: HttpRequest) -> HttpResponseBase:
     """What people ask for in the courses I teach; POST gives every student of a course the same."""
     return _requests(request, principal_of(request.user))
 
 
-def _requests(request: HttpRequest, principal: Principal) -> HttpResponse:
+def _requests(request: HttpRequest, principal: Principal) -> HttpResponseBase:
     form = CourseGrantForm(request.POST or None, courses=_courses_of(principal))
     if form.is_valid() and (course := form.course_chosen) is not None:
         given = _try(
@@ -64,7 +109,7 @@ def _requests(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 @role_required(Role.INSTRUCTOR, Role.ADMIN)
 @require_POST
-def decide(request: HttpRequest, request_id: int) -> HttpResponse:
+def decide(request: HttpRequest, request_id: int) -> HttpResponseBase:
     """Grant a request or a part of it, or refuse it with a sentence."""
     principal = principal_of(request.user)
     asked = selectors.get_decidable_request(principal, request_id)
@@ -81,7 +126,7 @@ def decide(request: HttpRequest, request_id: int) -> HttpResponse:
 @never_cache
 @role_required(Role.ADMIN)
 @require_http_methods(["POST"])
-def approver_limits(request: HttpRequest) -> HttpResponse:
+def approver_limits(request: HttpRequest) -> HttpResponseBase:
     """How much instructors may give."""
     form = ApproverLimitForm(request.POST)
     if form.is_valid():
@@ -95,7 +140,7 @@ def approver_limits(request: HttpRequest) -> HttpResponse:
 @never_cache
 @role_required(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def pools(request: HttpRequest) -> HttpResponse:
+def pools(request: HttpRequest) -> HttpResponseBase:
     """Every course's pool; POST opens one, changes it or adds to it."""
     form = PoolForm(request.POST or None, initial=request.GET.dict())
     if form.is_valid():
@@ -103,8 +148,17 @@ def pools(request: HttpRequest) -> HttpResponse:
         if pool is not None:
             messages.success(request, _("The pool of %(course)s is changed.") % {"course": pool.course.code})
             return redirect("manage_pools")
-    context = {"form": form, "page": Paginator(selectors.list_pools(), 50).get_page(request.GET.get("page"))}
-    return render(request, "quotas/pools.html", context, status=400 if form.errors else 200)
+    filters = PoolFilterForm(request.GET, auto_id="filter_%s")
+    found = selectors.list_pools(**filters.cleaned_data) if filters.is_valid() else None
+    return POOLS.answer(
+        request,
+        found,
+        template="quotas/pools.html",
+        form=filters,
+        totals=_sums(filters, found, ("granted", "used", "held")),
+        context={"form": form},
+        status=400 if form.errors else 200,
+    )
 
 
 @never_cache
@@ -183,7 +237,7 @@ def _shown(
     form: CourseGrantForm | None = None,
     decision: tuple[int, DecisionForm] | None = None,
     limit_form: ApproverLimitForm | None = None,
-) -> HttpResponse:
+) -> HttpResponseBase:
     asked = selectors.list_decidable_requests(principal)
     decided_form = decision[1] if decision else None
     waiting = [
@@ -193,11 +247,11 @@ def _shown(
             if decision and decision[0] == row.pk
             else DecisionForm(unit=Unit(row.unit), auto_id=f"id_%s_{row.pk}"),
         )
-        for row in asked.filter(state=RequestState.OPEN).order_by("asked_at")[:100]
+        for row in selectors.list_waiting(asked, first=decision[0] if decision else _first(request))[: WAITING + 1]
     ]
     context: dict[str, Any] = {
-        "waiting": waiting,
-        "decided": asked.exclude(state=RequestState.OPEN).order_by("-decided_at")[:50],
+        "waiting": waiting[:WAITING],
+        "more_wait": len(waiting) > WAITING,
         "form": form or CourseGrantForm(courses=_courses_of(principal)),
         "limits": selectors.list_approver_limits(),
         "limit_form": limit_form or ApproverLimitForm(),
@@ -206,4 +260,33 @@ def _shown(
         "shell": "manage.html" if principal.role == Role.ADMIN else "base.html",
     }
     failed = any(f is not None and f.errors for f in (form, decided_form, limit_form))
-    return render(request, "quotas/requests.html", context, status=400 if failed else 200)
+    filters = RequestFilterForm(request.GET, auto_id="filter_%s")
+    found = selectors.search_requests(asked, **filters.cleaned_data) if filters.is_valid() else None
+    return REQUESTS.answer(
+        request,
+        found,
+        template="quotas/requests.html",
+        form=filters,
+        totals=_sums(filters, found, ("amount", "grant__amount")),
+        context=context,
+        status=400 if failed else 200,
+        path=reverse(_page_of(principal)),
+    )
+
+
+def _first(request: HttpRequest) -> int | None:
+    """The request that is to be decided first, as the list's own links name it."""
+    wanted = request.GET.get("decide", "")
+    return int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
+
+
+def _sums(filters: forms.Form, rows: QuerySet[Any] | None, fields: Sequence[str]) -> dict[str, str] | None:
+    """What the rows come to, by column; only where all of them count the same unit."""
+    if rows is None or not filters.cleaned_data["counts"]:
+        return None
+    unit = Unit(filters.cleaned_data["counts"])
+    sums = rows.order_by().aggregate(**{field: Sum(field) for field in fields})
+    return {_COLUMN_OF.get(field, field): write_quantity(unit, amount or 0) for field, amount in sums.items()}
+
+
+_COLUMN_OF = {"grant__amount": "granted"}

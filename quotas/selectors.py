@@ -470,6 +470,12 @@ def list_decidable_requests(principal: Principal) -> QuerySet[Request]:
     return asked.filter(course__in=[course.pk for course in list_taught_courses(principal.user_id)])
 
 
+def list_waiting(asked: QuerySet[Request], *, first: int | None) -> QuerySet[Request]:
+    """Those of these requests that are open, who asked first before the others; `first` of all the one of this id."""
+    is_first = Case(When(pk=first or 0, then=0), default=1, output_field=SmallIntegerField())
+    return asked.filter(state=RequestState.OPEN).order_by(is_first, "asked_at", "id")
+
+
 def search_requests(asked: QuerySet[Request], search: str = "", state: str = "", counts: str = "") -> QuerySet[Request]:
     """Those of these requests whose person or course matches `search`, in this state, of this unit."""
     if wanted := one_line(search):

@@ -12,6 +12,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import F, Max
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import override
 
 from accounts.models import User
@@ -70,12 +71,17 @@ def send_requests(*, limit: int = 500) -> int:
     for pk in list(new.order_by("id").values_list("pk", flat=True)[:limit]):
         if new.filter(pk=pk).update(deciders_told_at=clock.now()):
             asked = Request.objects.select_related("user", "course").get(pk=pk)
-            sent += sum(_send(person, "quotas/mail/request", {"asked": asked}) for person in _deciders_of(asked))
+            sent += sum(_send_request(person, asked) for person in _deciders_of(asked))
     for pk in list(decided.order_by("id").values_list("pk", flat=True)[:limit]):
         if decided.filter(pk=pk).update(person_told_at=clock.now()):
             asked = Request.objects.select_related("user", "course", "decided_by", "grant__allowance").get(pk=pk)
-            sent += _send(asked.user, "quotas/mail/decision", {"asked": asked})
+            sent += _send(asked.user, "quotas/mail/decision", reverse("ask"), {"asked": asked})
     return sent
+
+
+def _send_request(person: User, asked: Request) -> bool:
+    page = reverse("manage_requests" if person.role == Role.ADMIN else "review_requests")
+    return _send(person, "quotas/mail/request", f"{page}?decide={asked.pk}", {"asked": asked})
 
 
 def _deciders_of(asked: Request) -> list[User]:
@@ -98,13 +104,18 @@ def _send_warning(pk: int) -> bool:
         standing = next((s for s in list_standings(principal) if (s.unit, s.period, s.scope) == purse.kind), None)
         if standing is None or standing.limit is None or standing.window.starts_at != purse.window_start:
             return False  # the rule is gone, or the window over: no news any more
-        return _send(user, "quotas/mail/warning", {"standing": standing, "is_used_up": not standing.left})
+        context = {"standing": standing, "is_used_up": not standing.left}
+        return _send(user, "quotas/mail/warning", reverse("statement"), context)
 
 
-def _send(user: User, template: str, context: dict[str, object]) -> bool:
-    """One mail in the person's language. A mail server that is away loses the mail, not the run."""
+def _send(user: User, template: str, page: str, context: dict[str, object]) -> bool:
+    """One mail in the person's language, with the address of the page it speaks of where the site knows its own.
+
+    A mail server that is away loses the mail, not the run.
+    """
+    link = f"{settings.SITE_URL}{page}" if settings.SITE_URL else ""
     with override(user.language or settings.LANGUAGE_CODE):
-        context = {**context, "person": user, "site": settings.SITE_NAME}
+        context = {**context, "person": user, "site": settings.SITE_NAME, "link": link}
         subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
         text = render_to_string(f"{template}.txt", context)
     try:

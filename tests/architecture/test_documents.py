@@ -12,7 +12,7 @@ from django.core.management import call_command, get_commands
 from core.errors import DomainError
 from tests.architecture.source import ROOT, floors, modules
 
-READERS = {"text", "flag", "number", "one_of", "words", "secret", "database", "mail", "color", "file"}
+READERS = {"text", "flag", "number", "one_of", "words", "secret", "database", "mail", "address", "color", "file"}
 
 
 def _text(path: str) -> str:

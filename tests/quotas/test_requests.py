@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from django.conf import LazySettings
 from django.core import mail
 
 from accounts.models import User
@@ -108,14 +109,17 @@ def test_no_more_is_given_than_was_asked(sara: User, root: User, course: Course,
 
 
 def test_the_instructor_and_then_the_student_are_told_once_each_in_their_language(
-    sara: User, ines: User, course: Course
+    sara: User, ines: User, course: Course, settings: LazySettings
 ) -> None:
+    settings.SITE_URL = "https://ai.example.edu"
     User.objects.filter(pk=sara.pk).update(language="zh-hant")
     request = asked(sara, course)
     assert [services.send_requests(), services.send_requests()] == [1, 0]
     services.grant_request(principal=principal(ines), request_id=request.pk, amount=20, answer="Good luck")
     assert [services.send_requests(), services.send_requests()] == [1, 0]
     to_ines, to_sara = mail.outbox
+    assert f"https://ai.example.edu/review/requests/?decide={request.pk}" in to_ines.body
+    assert "https://ai.example.edu/usage/requests/" in to_sara.body
     assert (to_ines.to, to_sara.to) == ([ines.email], [sara.email])
     assert "Sara Chan asks for 30 prompts" in to_ines.body
     assert "The lab report" in to_ines.body
