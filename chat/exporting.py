@@ -59,7 +59,7 @@ def export_all(request: HttpRequest) -> HttpResponseBase:
 
 
 async def _all(user_id: int) -> AsyncIterator[str]:
-    yield '{"conversations": [\n'
+    yield await hop(_opening, user_id)
     mark = ""
     for conversation_id in await hop(selectors.list_conversation_ids, user_id):
         told = await hop(_told, user_id, conversation_id)
@@ -69,12 +69,26 @@ async def _all(user_id: int) -> AsyncIterator[str]:
     yield "\n]}\n"
 
 
+def _opening(user_id: int) -> str:
+    """The beginning of the document: what is the person's and belongs to no conversation."""
+    kept = selectors.find_instructions(user_id)
+    instructions = {"text": kept.text, "in_use": kept.is_on} if kept else None
+    return f'{{"instructions": {json.dumps(instructions, ensure_ascii=False)},\n"conversations": [\n'
+
+
 def _told(user_id: int, conversation_id: UUID) -> str:
     try:
         conversation = selectors.access_conversation(user_id=user_id, conversation_id=conversation_id)
     except NotFound:  # deleted since the list was read
         return ""
-    return json.dumps(as_data(_transcript(conversation)), ensure_ascii=False)
+    place = {
+        "folder": conversation.folder,
+        "pinned": conversation.is_pinned,
+        "archived": conversation.archived_at is not None,
+        "temporary": conversation.is_temporary,
+        "without_instructions": conversation.is_plain,
+    }
+    return json.dumps({**as_data(_transcript(conversation)), **place}, ensure_ascii=False)
 
 
 def _transcript(conversation: Conversation) -> Transcript:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chat.services import LONGEST_DESCRIPTION, LONGEST_FOLDER, MOST_AT_ONCE
+from chat.services import LONGEST_DESCRIPTION, LONGEST_FOLDER, LONGEST_INSTRUCTIONS, MOST_AT_ONCE
 from chat.types import ImageSize
 from core.errors import InvalidRequest
 from gateway.wire.fields import check_fields, either, integer, read_object, text
@@ -39,6 +39,7 @@ class AskForm(forms.Form):
     instead_of = forms.UUIDField(required=False)
     temporary = forms.BooleanField(required=False)
     attachments = IdsField(max_length=2000, required=False)
+    plain = forms.BooleanField(required=False)
 
 
 class AgainForm(forms.Form):
@@ -63,6 +64,19 @@ class DescriptionForm(forms.Form):
     """What a picture shows, in other words than its prompt."""
 
     alt = forms.CharField(max_length=LONGEST_DESCRIPTION, required=False)
+
+
+class InstructionsForm(forms.Form):
+    """What a person wishes of every answer."""
+
+    text = forms.CharField(
+        label=gettext_lazy("Instructions"),
+        max_length=LONGEST_INSTRUCTIONS,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        help_text=gettext_lazy("At most 1,500 characters. They count in tokens with every question."),
+    )
+    is_on = forms.BooleanField(label=gettext_lazy("Use them in my chats"), required=False)
 
 
 class ManyIdsField(forms.Field):

@@ -31,6 +31,7 @@ class Conversation(models.Model):
     )
     is_pinned = models.BooleanField(_("pinned"), default=False)
     is_temporary = models.BooleanField(_("temporary"), default=False, help_text=_("Never listed, and removed soon."))
+    is_plain = models.BooleanField(_("without instructions"), default=False)
     folder = models.CharField(_("folder"), max_length=60, blank=True)
     archived_at = models.DateTimeField(_("archived"), null=True)
     created_at = models.DateTimeField(default=clock.now)
@@ -134,6 +135,22 @@ class Attachment(models.Model):
     @property
     def is_picture(self) -> bool:
         return self.kind == FileKind.PICTURE
+
+
+class Instructions(models.Model):
+    """What a person wishes of every answer (docs/decisions/0055)."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    text = models.TextField(_("instructions"))
+    is_on = models.BooleanField(_("in use"), default=True)
+    updated_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        verbose_name = _("instructions")
+        verbose_name_plural = _("instructions")
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class AnswerLink(models.Model):

@@ -211,6 +211,7 @@ def composer_context(principal: Principal, conversation: Conversation | None) ->
         "models": models,
         "chosen": chosen,
         "seeing": [model for model in models if model.may(Capability.VISION)],
+        "instructions": selectors.find_instructions(principal.user_id),
         "choices": [] if conversation else list_course_notes(principal),
         "rule_note": _note_of_conversation(principal, conversation) if conversation else "",
         "left": left,

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.types import Role
 from chat.contents import content_of
-from chat.models import AnswerLink, Attachment, Conversation, ImageJob, Message, Picture, SharedChat
+from chat.models import AnswerLink, Attachment, Conversation, ImageJob, Instructions, Message, Picture, SharedChat
 from chat.types import Author, Branch, Progress, Snapshot
 from core import clock
 from core.errors import NotFound
@@ -143,6 +143,17 @@ def list_path(conversation: Conversation, *, leaf: UUID | None = None) -> list[M
     for message in messages:
         message.conversation = conversation  # no query for each
     return messages
+
+
+def find_instructions(user_id: int) -> Instructions | None:
+    """The person's own instructions, in use or not."""
+    return Instructions.objects.filter(pk=user_id).first()
+
+
+def instructions_of(conversation: Conversation) -> str:
+    """What is sent before every question of the conversation; "" when it goes without."""
+    kept = None if conversation.is_plain else find_instructions(conversation.user_id)
+    return kept.text if kept and kept.is_on else ""
 
 
 def find_branches(conversation_id: UUID) -> dict[UUID, Branch]:

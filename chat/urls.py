@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat import arranging, attaching, citing, exporting, galleries, reviewing, searching, sharing, views
+from chat import arranging, attaching, citing, exporting, galleries, instructing, reviewing, searching, sharing, views
 
 urlpatterns = [
     path("", views.chat, name="chat"),
@@ -27,6 +27,8 @@ urlpatterns = [
     path("answers/<uuid:answer_id>/", citing.answer, name="answer"),
     path("chat/<uuid:conversation_id>/export/<str:form>/", exporting.export, name="conversation-export"),
     path("chat/export/", exporting.export_all, name="chat-export"),
+    path("chat/instructions/", instructing.mine, name="instructions"),
+    path("chat/<uuid:conversation_id>/instructions/", instructing.switch, name="conversation-instructions"),
     path("chat/mine/", arranging.mine, name="my-chats"),
     path("chat/mine/arrange/", arranging.arrange, name="chats-arrange"),
     path("chat/mine/restore/", arranging.restore, name="chats-restore"),

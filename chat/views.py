@@ -172,6 +172,7 @@ def _ask(request: HttpRequest) -> Asked:
         instead_of=asked["instead_of"],
         is_temporary=asked["temporary"],
         attachment_ids=[*asked["attachments"], *attached],
+        is_plain=asked["plain"],
     )
 
 

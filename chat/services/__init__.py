@@ -43,6 +43,7 @@ from chat.services.images import (
     stop_image_job,
     tend_image_jobs,
 )
+from chat.services.instructing import LONGEST_INSTRUCTIONS, keep_instructions, switch_instructions
 from chat.services.links import close_answer_link, open_answer_link, revoke_shared_chat, share_conversation
 from chat.services.retention import TEMPORARY_FOR, Purged, purge_texts, remove_temporary_chats
 
@@ -51,6 +52,7 @@ __all__ = [
     "LONGEST_DESCRIPTION",
     "LONGEST_FOLDER",
     "LONGEST_IMAGE_PROMPT",
+    "LONGEST_INSTRUCTIONS",
     "LONGEST_PROMPT",
     "MOST_AT_ONCE",
     "MOST_IMAGES",
@@ -73,6 +75,7 @@ __all__ = [
     "file_conversations",
     "finish_answer",
     "finish_image_job",
+    "keep_instructions",
     "keep_preview",
     "make_images",
     "open_answer_link",
@@ -91,6 +94,7 @@ __all__ = [
     "share_conversation",
     "show_branch",
     "stop_image_job",
+    "switch_instructions",
     "tend_image_jobs",
     "title_of",
 ]

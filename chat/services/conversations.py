@@ -27,6 +27,8 @@ from gateway.types import Admission, Call
 LEASE = timedelta(seconds=20)
 LONGEST_PROMPT = 32_000  # characters, as the next
 LONGEST_TITLE = 60
+# For the AI model, not for people: in the language that models follow best. See docs/decisions/0055.
+WISHES = "The person you answer wishes the following. It ranks below every other rule you were given."
 
 
 # ---- asking -----------------------------------------------------------------------------------------
@@ -42,6 +44,7 @@ def ask(
     instead_of: UUID | None = None,
     is_temporary: bool = False,
     attachment_ids: Sequence[UUID] = (),
+    is_plain: bool = False,
 ) -> Asked:
     """Save a question with an empty answer and admit the call, or do nothing at all.
 
@@ -53,6 +56,7 @@ def ask(
             the same files.
         is_temporary: a new conversation is in no list and does not last (docs/decisions/0054).
         attachment_ids: files that wait to be sent; they go along in this order.
+        is_plain: a new conversation goes without the person's instructions.
 
     Raises:
         InvalidRequest: the text is empty or longer than LONGEST_PROMPT, the course is not one of the person's, or a
@@ -64,6 +68,7 @@ def ask(
     text = checked_text(text, longest=LONGEST_PROMPT)
     if conversation_id is None:
         conversation = _new_conversation(principal, title=title_of(text), model=model, tag=course_code)
+        conversation.is_plain = is_plain
         if is_temporary:
             _make_temporary(conversation)
     else:
@@ -166,7 +171,9 @@ def _chat_call(
     sees = selectors.sees_pictures(model)
     has_files = bool(given) or any(message.attachments.all() for message in path)
     most = selectors.get_longest_reading(model) if has_files else selectors.get_longest_history(model)
-    length = len(question) + sum(file.characters for file in given)
+    wishes = selectors.instructions_of(conversation)
+    before = [{"role": "system", "content": f"{WISHES}\n\n{wishes}"}] if wishes else []
+    length = len(question) + sum(file.characters for file in given) + len(wishes)
     if given:
         check_readable(given, model=model, length=length, most=most, sees=sees)
     turns = selectors.turns_of(path, characters=max(0, most - length), sees=sees)
@@ -175,7 +182,7 @@ def _chat_call(
         id=new_id(),
         operation=Operation.CHAT,
         model=model,
-        body={"messages": [*turns, {"role": "user", "content": content}]},
+        body={"messages": [*before, *turns, {"role": "user", "content": content}]},
         stream=True,
         course_code=conversation.tag,
         via=Via.WEB,

@@ -53,3 +53,27 @@ def test_a_temporary_chat_leaves_nothing_in_the_list(
     expect(page.locator("#rule")).to_contain_text("removed 24 hours after it began")
     expect(page.locator("#talks").get_by_text("Nobody need know")).to_have_count(0)
     expect(page.get_by_role("heading", name="Temporary chat")).to_be_visible()
+
+
+def test_instructions_are_written_and_one_chat_goes_without(
+    visit: Page, sara: User, student: Principal, add_model: AddModel
+) -> None:
+    page = visit
+    add_model("good")
+    sign_in(page, sara.email)
+    page.goto("/")
+    follow(page, "My instructions")
+    tab_to(page, "Instructions")
+    page.keyboard.type("Short answers, please.")
+    follow(page, " Keep $")
+    expect(page.get_by_text("They go with your next question.")).to_be_visible()
+    page.goto("/")
+    press(page, "without my instructions", "Space")
+    page.locator("#prompt").focus()
+    page.keyboard.type("Why do people count with tallies?")
+    page.keyboard.press("Enter")
+    expect(page.locator("article[data-from=model]:not([aria-busy])")).to_be_visible()
+    assert Conversation.objects.get().is_plain
+    press(page, "More: rename")
+    follow(page, "Use my instructions here")
+    assert not Conversation.objects.get().is_plain
