@@ -4,8 +4,10 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from accounts.types import Role
 from policies.models import WORDINGS, ClauseVersion
 
 
@@ -47,3 +49,33 @@ class VersionForm(forms.ModelForm):  # type: ignore[type-arg]
     def get_initial_for_field(self, field: forms.Field, field_name: str) -> Any:
         value = super().get_initial_for_field(field, field_name)
         return {True: "yes", False: "no"}.get(value, value) if field_name == "asks_again" else value
+
+
+class ComparedForm(forms.Form):
+    """Which version another is compared with; the one before it unless somebody chooses."""
+
+    against = forms.ModelChoiceField(ClauseVersion.objects.none(), label=_("Compared with"), required=False)
+
+    def __init__(self, *args: Any, others: QuerySet[ClauseVersion], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["against"]
+        field.queryset, field.empty_label = others, None
+        field.label_from_instance = lambda version: _("Version %(number)s") % {"number": version.number}
+
+    def clean_against(self) -> ClauseVersion | None:
+        """The version; None where there is no other."""
+        field: Any = self.fields["against"]
+        chosen: ClauseVersion | None = self.cleaned_data["against"] or field.queryset.first()
+        return chosen
+
+
+class AcceptanceFilterForm(forms.Form):
+    """Whom to list; `cleaned_data` is what `policies.selectors.list_acceptances` takes."""
+
+    search = forms.CharField(label=_("Name or e-mail"), required=False, max_length=120)
+    role = forms.ChoiceField(label=_("Role"), required=False, choices=[("", _("All")), *Role.choices])
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[("", _("All")), ("accepted", _("accepted")), ("outstanding", _("still asked"))],
+    )

@@ -2,10 +2,27 @@
 
 from collections import Counter
 from collections.abc import Collection
+from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    Max,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
+from accounts.models import User
+from accounts.selectors import list_people
 from accounts.types import Principal, Role
 from core.errors import NotFound
 from policies.models import WORDINGS, Acknowledgment, Clause, ClauseVersion
@@ -73,6 +90,47 @@ def list_clauses() -> QuerySet[Clause]:
         accepted=Coalesce(Subquery(accepted.annotate(people=Count("id")).values("people")), 0)
     )
     return Clause.objects.prefetch_related(Prefetch("versions", counted))
+
+
+def list_others(*, principal: Principal, version: ClauseVersion) -> QuerySet[ClauseVersion]:
+    """The other versions of the same clause this person may read, those before this one first, the nearest first."""
+    others = ClauseVersion.objects.filter(clause=version.clause_id).exclude(pk=version.pk)
+    if principal.role != Role.ADMIN:
+        others = others.filter(published_at__isnull=False)
+    return others.order_by(Case(When(number__lt=version.number, then=0), default=1), "-number")
+
+
+def list_acceptances(clause_id: int, *, search: str = "", role: str = "", state: str = "") -> QuerySet[User]:
+    """Active people with what they last accepted of a clause: `accepted_number`, `_at`, `_reason`, `is_outstanding`.
+
+    Args:
+        state: "accepted", "outstanding", or "" for all.
+    """
+    given = Acknowledgment.objects.filter(user=OuterRef("pk"), version__clause=clause_id)
+    last = given.order_by("-version__number")
+    settled = given.filter(version__number__gte=_last_asking(clause_id) or 0)
+    is_outstanding = ~Exists(settled) if _last_asking(clause_id) else Value(False)
+    people = list_people(search, role, state="active").annotate(
+        accepted_number=Subquery(last.values("version__number")[:1]),
+        accepted_at=Subquery(last.values("at")[:1]),
+        accepted_reason=Subquery(last.values("reason")[:1]),
+        is_outstanding=ExpressionWrapper(is_outstanding, BooleanField()),
+    )
+    return people.filter(is_outstanding=state == "outstanding") if state else people
+
+
+def count_acceptances(clause_id: int) -> list[dict[str, Any]]:
+    """By role: active `people`, and how many of them `accepted` all that is asked of them."""
+    people = list_acceptances(clause_id).order_by("role").values("role")
+    counted = people.annotate(people=Count("pk"), accepted=Count("pk", filter=Q(is_outstanding=False)))
+    return [{**row, "label": Role(row["role"]).label} for row in counted.values("role", "people", "accepted")]
+
+
+def _last_asking(clause_id: int) -> int | None:
+    """The newest version of a clause that asked everyone: who accepted it or a later one is not asked."""
+    asking = ClauseVersion.objects.filter(clause=clause_id, published_at__isnull=False, asks_again=True)
+    number: int | None = asking.aggregate(number=Max("number"))["number"]
+    return number
 
 
 def get_version(version_id: int) -> ClauseVersion:

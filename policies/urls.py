@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from policies import views
+from policies import desk, views
 
 urlpatterns = [
     path("clauses/", views.clauses, name="clauses"),
     path("clauses/versions/<int:version_id>/", views.wording, name="clause_wording"),
+    path("clauses/versions/<int:version_id>/changes/", desk.changes, name="clause_changes"),
     path("manage/clauses/", views.manage, name="manage_clauses"),
     path("manage/clauses/<int:clause_id>/draft/", views.draft, name="clause_draft"),
+    path("manage/clauses/<int:clause_id>/accepted/", desk.acceptances, name="clause_acceptances"),
     path("manage/clauses/versions/<int:version_id>/", views.version, name="clause_version"),
     path("manage/clauses/versions/<int:version_id>/publish/", views.publish, name="clause_publish"),
     path("manage/clauses/versions/<int:version_id>/discard/", views.discard, name="clause_discard"),

@@ -1,0 +1,76 @@
+"""What changed between two wordings, for everyone; who accepted what, for administrators."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.timezone import localtime
+from django.utils.translation import get_language, gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from accounts.authentication import principal_of, role_required
+from accounts.types import Role
+from audit.lists import Column, Listing
+from policies import selectors
+from policies.differences import compare
+from policies.forms import AcceptanceFilterForm, ComparedForm
+
+ACCEPTANCES = Listing(
+    name="acceptances",
+    columns=(
+        Column("name", gettext_lazy("Name"), lambda person: person.name, "name"),
+        Column("email", gettext_lazy("E-mail"), lambda person: person.email, "email"),
+        Column("role", gettext_lazy("Role"), lambda person: person.role, "role"),
+        Column("version", gettext_lazy("Version accepted"), lambda person: person.accepted_number, "", is_number=True),
+        Column("at", gettext_lazy("Accepted"), lambda person: _moment(person.accepted_at)),
+        Column("reason", gettext_lazy("Recorded on their behalf"), lambda person: person.accepted_reason),
+        Column("state", gettext_lazy("State"), lambda person: "outstanding" if person.is_outstanding else "accepted"),
+    ),
+    row="policies/_acceptance_row.html",
+    order="name",
+)
+
+
+@never_cache
+@role_required()
+@require_GET
+def changes(request: HttpRequest, version_id: int) -> HttpResponse:
+    """One wording against an earlier one, in the language of the tab."""
+    reader = principal_of(request.user)
+    shown = selectors.access_version(principal=reader, version_id=version_id)
+    others = selectors.list_others(principal=reader, version=shown)
+    form = ComparedForm(request.GET, others=others)
+    chosen = form.cleaned_data["against"] if form.is_valid() else None
+    reading = request.GET.get("text", "")
+    reading = reading if reading in dict(settings.LANGUAGES) else get_language() or "en"
+    context: dict[str, Any] = {
+        "version": shown,
+        "against": chosen,
+        "form": form,
+        "languages": settings.LANGUAGES,
+        "reading": reading,
+        "kept": f"&against={chosen.pk}" if chosen else "",
+    }
+    if chosen:
+        context["title"] = compare(chosen.title_in(reading), shown.title_in(reading))
+        context["body"] = compare(chosen.body_in(reading), shown.body_in(reading))
+        context["is_same"] = not any(piece.is_new or piece.is_old for piece in context["title"] + context["body"])
+    return render(request, "policies/changes.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_GET
+def acceptances(request: HttpRequest, clause_id: int) -> HttpResponseBase:
+    """Who accepted which version of a clause, and who is still asked."""
+    clause = selectors.get_clause(clause_id)
+    form = AcceptanceFilterForm(request.GET)
+    found = selectors.list_acceptances(clause_id, **form.cleaned_data) if form.is_valid() else None
+    context = {"clause": clause, "counts": selectors.count_acceptances(clause_id)}
+    return ACCEPTANCES.answer(request, found, template="policies/acceptances.html", form=form, context=context)
+
+
+def _moment(at: Any) -> str:
+    return localtime(at).isoformat() if at else ""
