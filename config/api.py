@@ -27,7 +27,10 @@ from accounts.errors import SignInRequired
 from accounts.models import User
 from accounts.selectors import get_person_by_id
 from accounts.types import Principal
+from core import clock
 from core.errors import DomainError, InvalidRequest, NotFound, Refusal
+from policies.selectors import list_running_notices
+from policies.services import check_open
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -38,6 +41,7 @@ class KeyAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer":
             return None
         principal = authenticate_api_key(key.strip())
+        check_open(list_running_notices(), role=principal.role, at=clock.now())
         return get_person_by_id(principal.user_id), principal
 
     def authenticate_header(self, request: Request) -> str:

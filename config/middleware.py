@@ -20,7 +20,11 @@ from django.utils.translation import gettext as _
 
 from audit.services import acting
 from audit.types import Actor, Through
+from core import clock
 from core.errors import DomainError, InvalidRequest, Unavailable
+from policies.errors import Closed
+from policies.selectors import list_running_notices
+from policies.services import check_open
 
 
 class LanguageMiddleware(LocaleMiddleware):
@@ -79,6 +83,40 @@ class DomainErrorMiddleware(MiddlewareMixin):
             return None
         response = _envelope(exception) if _wants_json(request) else _page(request, exception)
         return _with_headers(response, exception)
+
+
+# Signing in, what every page is made of, and what operators ask.
+_ALWAYS_OPEN = (
+    "/accounts/",
+    "/language/",
+    "/appearance/",
+    "/notices/",
+    "/brand.css",
+    "/logo",
+    "/icon-",
+    "/manifest.webmanifest",
+    "/worker.js",
+    "/offline/",
+    "/readyz",
+    "/metrics",
+)
+
+
+class MaintenanceMiddleware(MiddlewareMixin):
+    """While a notice closes the doors only administrators come in. Keys are judged where they are read: config.api."""
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        is_key = request.path.startswith("/api/") and "Authorization" in request.headers
+        if is_key or request.path.startswith(_ALWAYS_OPEN):
+            return None
+        notices = list_running_notices()
+        role = getattr(request.user, "role", None) if notices else None
+        try:
+            check_open(notices, role=role, at=clock.now())
+        except Closed as closed:
+            answer = _envelope(closed) if _wants_json(request) else _page(request, closed)
+            return _with_headers(answer, closed)
+        return None
 
 
 def answer_fault(request: HttpRequest) -> HttpResponse:

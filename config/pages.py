@@ -16,9 +16,12 @@ from django.views.decorators.http import require_POST
 from accounts.services import update_person
 from accounts.types import Role
 from config import brand
+from policies.selectors import list_running_notices
 
 THEMES = ("", "light", "dark")
 THEME_COOKIE = "theme"
+NOTICES_COOKIE = "notices"
+_MOST_PUT_AWAY = 50
 _HABITS = ("is_advised", "waits_for_all")
 _YEAR = 365 * 24 * 3600
 _TAGS = {"zh-hant": "zh-Hant", "zh-hans": "zh-Hans"}
@@ -54,6 +57,7 @@ _MANAGE = (
     _Place("/manage/usage/", "", _("Usage")),
     _Place("/manage/clauses/", "", _("Clauses")),
     _Place("/manage/models/", "", _("Models and providers"), also=("/manage/providers/",)),
+    _Place("/manage/notices/", "", _("Notices and maintenance")),
     _Place("/manage/audit/", "", _("Audit log")),
     _Place("/admin/", "", _("Everything else"), is_exact=True),
 )
@@ -71,6 +75,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             "brand": brand.describe(),
             "lang": _TAGS.get(language, language),
             "theme": theme if theme in THEMES else "",
+            "notices": [notice for notice in list_running_notices() if str(notice.pk) not in _put_away(request)],
             "navigation": _way_around(_PLACES, request),
             "manage": _way_around(_MANAGE, request),
         }
@@ -102,6 +107,20 @@ def language(request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
             update_person(user_id=request.user.pk, language=chosen)
     return response
+
+
+@require_POST
+def dismiss(request: HttpRequest, notice_id: int) -> HttpResponse:
+    """Put a notice away in this browser."""
+    response = _back(request)
+    if any(notice.pk == notice_id and notice.is_dismissable for notice in list_running_notices()):
+        kept = [*_put_away(request), str(notice_id)][-_MOST_PUT_AWAY:]
+        response.set_cookie(NOTICES_COOKIE, ".".join(kept), max_age=_YEAR, samesite="Lax")
+    return response
+
+
+def _put_away(request: HttpRequest) -> list[str]:
+    return request.COOKIES.get(NOTICES_COOKIE, "").split(".")
 
 
 @require_POST

@@ -114,6 +114,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.middleware.MaintenanceMiddleware",
     "config.middleware.DomainErrorMiddleware",
 ]
 

@@ -22,6 +22,7 @@ urlpatterns = [
     path("offline/", brand.offline, name="offline"),
     path("account/", pages.account, name="account"),
     path("language/", pages.language, name="language"),
+    path("notices/<int:notice_id>/dismiss/", pages.dismiss, name="notice_dismiss"),
     path("appearance/", pages.appearance, name="appearance"),
     path("account/signed-in/", pages.signed_in, name="signed-in"),
     path("account/chat/", pages.chat_habits, name="chat-habits"),

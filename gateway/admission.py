@@ -32,7 +32,7 @@ from gateway.prices import actual_amounts, bound_amounts, bounded, count_turns
 from gateway.snapshot import NotRemembered, Snapshot
 from gateway.types import Admission, Answer, Asking, Call, Ending, ExtraFields, Refused, Target
 from policies.errors import PolicyRefused
-from policies.services import check_acknowledged
+from policies.services import check_acknowledged, check_open
 from quotas.errors import QuotaExhausted, TooManyTurns
 from quotas.models import Reservation
 from quotas.resolution import Asked
@@ -174,6 +174,7 @@ class Case:
     def _pass(self, snapshot: Snapshot) -> None:
         at = clock.now()
         person = self.principal = self._authenticate(snapshot, at)
+        check_open(snapshot.list_notices(), role=person.role, at=at)
         if self.asking.claim and not self.is_claimed:
             self.outcome = idempotency.take(person.user_id, self.asking.claim(), call_id=self.asking.id)
             if self.outcome is not None:

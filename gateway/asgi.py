@@ -21,6 +21,7 @@ from django.utils.translation import override
 from accounts.authentication import authenticate_api_key
 from accounts.errors import InvalidApiKey
 from accounts.types import Principal
+from core import clock
 from core.errors import DomainError, NotFound, Unavailable
 from core.threads import hop
 from gateway import idempotency, telemetry
@@ -32,6 +33,8 @@ from gateway.types import Admission, Answer, Asking, Call, Chunk, Claim, Dialect
 from gateway.wire import chat_completions, embeddings, image_edits, images, models, moderations, responses, sse
 from gateway.wire.exchange import STREAM_TYPE, ClientGone, Exchange, Receive, Send
 from gateway.writer import admit_soon
+from policies.selectors import read_notices
+from policies.services import check_open
 from quotas.selectors import list_standings
 
 _LARGE = 512 * 1024  # bytes of a body that takes more than a few milliseconds to read, mostly pictures
@@ -167,6 +170,8 @@ async def _relay_whole(exchange: Exchange, admitted: Admission) -> bytes:
 
 def _authenticate(exchange: Exchange) -> Principal:
     principal = authenticate_api_key(exchange.key)
+    (notices,) = read_notices()
+    check_open(notices, role=principal.role, at=clock.now())
     exchange.standings = tuple(list_standings(principal))
     return principal
 

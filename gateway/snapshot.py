@@ -16,7 +16,8 @@ from courses.models import ExamWindow
 from courses.selectors import are_exams_ahead, list_exams_ahead
 from gateway.selectors import find_target, list_extra_fields
 from gateway.types import Target
-from policies.selectors import has_acknowledged, list_acknowledged
+from policies.models import Notice
+from policies.selectors import has_acknowledged, list_acknowledged, read_notices
 from quotas.resolution import Facts, InForce, Pool, Rule, choose_rules
 from quotas.selectors import list_candidates, list_open_pools, list_term_windows
 from quotas.types import Period, Window
@@ -72,6 +73,11 @@ class Snapshot:
     def note_uses(self, key_ids: Collection[int], *, at: datetime) -> None:
         """These keys' use was written down."""
         self._last_uses.update(dict.fromkeys(key_ids, at))
+
+    def list_notices(self) -> list[Notice]:
+        """The notices that run or are to come: each says by the clock whether it closes the doors."""
+        (notices,) = self._memory.recall(read_notices)
+        return notices
 
     def has_acknowledged(self, user_id: int) -> bool:
         return self._memory.recall(has_acknowledged, user_id)

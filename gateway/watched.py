@@ -13,6 +13,7 @@ WATCHED = [
     Watched("policies_clause"),
     Watched("policies_clauseversion"),
     Watched("policies_accessrule"),
+    Watched("policies_notice"),
     Watched("courses_term"),
     Watched("courses_course"),
     Watched("courses_enrollment"),

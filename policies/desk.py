@@ -1,21 +1,24 @@
-"""What changed between two wordings, for everyone; who accepted what, for administrators."""
+"""What changed between two wordings, for everyone; who accepted what, and notices to everybody, for administrators."""
 
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Role
 from audit.lists import Column, Listing
-from policies import selectors
+from core import clock
+from policies import selectors, services
 from policies.differences import compare
-from policies.forms import AcceptanceFilterForm, ComparedForm
+from policies.forms import AcceptanceFilterForm, ComparedForm, NoticeFilterForm, NoticeForm
 
 ACCEPTANCES = Listing(
     name="acceptances",
@@ -30,6 +33,18 @@ ACCEPTANCES = Listing(
     ),
     row="policies/_acceptance_row.html",
     order="name",
+)
+
+NOTICES = Listing(
+    name="notices",
+    columns=(
+        Column("text", gettext_lazy("Text"), lambda notice: notice.text_en),
+        Column("level", gettext_lazy("Level"), lambda notice: notice.level, "level"),
+        Column("from", gettext_lazy("From"), lambda notice: _moment(notice.starts_at), "starts_at"),
+        Column("until", gettext_lazy("Until"), lambda notice: _moment(notice.ends_at)),
+    ),
+    row="policies/_notice_row.html",
+    order="-from",
 )
 
 
@@ -70,6 +85,53 @@ def acceptances(request: HttpRequest, clause_id: int) -> HttpResponseBase:
     found = selectors.list_acceptances(clause_id, **form.cleaned_data) if form.is_valid() else None
     context = {"clause": clause, "counts": selectors.count_acceptances(clause_id)}
     return ACCEPTANCES.answer(request, found, template="policies/acceptances.html", form=form, context=context)
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_GET
+def notices(request: HttpRequest) -> HttpResponseBase:
+    """What everybody was told, is told and will be."""
+    form = NoticeFilterForm(request.GET)
+    found = selectors.list_notices(**form.cleaned_data) if form.is_valid() else None
+    return NOTICES.answer(request, found, template="policies/notices.html", form=form, context={"now": clock.now()})
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def new_notice(request: HttpRequest) -> HttpResponse:
+    """Tell everybody something, or close the doors."""
+    form = NoticeForm(request.POST or None)
+    if form.is_valid():
+        services.create_notice(columns=form.cleaned_data)
+        messages.success(request, _("The notice is kept. It is shown while it runs."))
+        return redirect("manage_notices")
+    return render(request, "policies/notice.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_http_methods(["GET", "POST"])
+def notice(request: HttpRequest, notice_id: int) -> HttpResponse:
+    """One notice; POST changes it."""
+    shown = selectors.get_notice(notice_id)
+    form = NoticeForm(request.POST or None, instance=selectors.get_notice(notice_id))
+    if form.is_valid():
+        services.update_notice(notice_id=notice_id, columns=form.cleaned_data)
+        messages.success(request, _("The notice is changed."))
+        return redirect("manage_notices")
+    context = {"form": form, "notice": shown, "is_over": shown.ends_at and shown.ends_at <= clock.now()}
+    return render(request, "policies/notice.html", context, status=400 if form.errors else 200)
+
+
+@role_required(Role.ADMIN)
+@require_POST
+def end_notice(request: HttpRequest, notice_id: int) -> HttpResponse:
+    """Take a notice down now."""
+    services.end_notice(notice_id=notice_id)
+    messages.success(request, _("The notice is over."))
+    return redirect("manage_notices")
 
 
 def _moment(at: Any) -> str:

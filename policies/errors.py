@@ -1,8 +1,9 @@
 """Why a rule of the university says no."""
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Refusal
+from core.errors import DomainError, Refusal
 
 
 class AcknowledgmentRequired(Refusal):
@@ -33,3 +34,15 @@ class AlreadyPublished(Refusal):
     code = "already_published"
     status = 409
     message = _("This version is published and stays as it is. Draft a new version to change the wording.")
+
+
+class Closed(DomainError):
+    """Maintenance: only administrators come in. What runs already ends as it would."""
+
+    code = "maintenance"
+    status = 503
+    message = _("The service is closed for maintenance. Nothing was charged; try again later.")
+
+    def __init__(self, message: str | Promise = "", *, retry_after: int = 300) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(message, headers={"retry-after": str(max(1, min(retry_after, 3600)))})

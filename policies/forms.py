@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.types import Role
-from policies.models import WORDINGS, ClauseVersion
+from policies.models import WORDINGS, ClauseVersion, Notice
 
 
 class AcceptForm(forms.Form):
@@ -78,4 +78,38 @@ class AcceptanceFilterForm(forms.Form):
         label=_("State"),
         required=False,
         choices=[("", _("All")), ("accepted", _("accepted")), ("outstanding", _("still asked"))],
+    )
+
+
+_MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+
+class NoticeForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What everybody is told, and when; `cleaned_data` is what the services take as columns of Notice."""
+
+    class Meta:
+        model = Notice
+        fields: ClassVar = [
+            "level",
+            "text_en",
+            "text_zh_hant",
+            "text_zh_hans",
+            "starts_at",
+            "ends_at",
+            "is_dismissable",
+        ]
+        widgets: ClassVar = {
+            "starts_at": _MOMENT,
+            "ends_at": _MOMENT,
+            **{name: forms.Textarea(attrs={"rows": 2}) for name in ("text_en", "text_zh_hant", "text_zh_hans")},
+        }
+
+
+class NoticeFilterForm(forms.Form):
+    """Which notices to list; `cleaned_data` is what `policies.selectors.list_notices` takes."""
+
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[("", _("All")), ("running", _("shown now")), ("coming", _("still to come")), ("over", _("over"))],
     )

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +14,7 @@ from accounts.types import Role
 from core import clock
 from core.append_only import AppendOnly
 from core.types import Operation
+from policies.types import Level
 
 
 class Clause(models.Model):
@@ -132,3 +135,40 @@ class AccessRule(models.Model):
     def __str__(self) -> str:
         verdict = _("allowed") if self.is_allowed else _("refused")
         return f"{self.role or '*'} · {self.operation or '*'} · {self.model or '*'}: {verdict}"
+
+
+class Notice(models.Model):
+    """A sentence for everybody, above every page, for a time. One of level maintenance closes the doors meanwhile."""
+
+    level = models.CharField(_("level"), max_length=16, choices=Level, default=Level.INFO)
+    text_en = models.CharField(_("text, English"), max_length=400)
+    text_zh_hant = models.CharField(_("text, Traditional Chinese"), max_length=400)
+    text_zh_hans = models.CharField(_("text, Simplified Chinese"), max_length=400)
+    starts_at = models.DateTimeField(_("from"), default=clock.now)
+    ends_at = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: until somebody ends it."))
+    is_dismissable = models.BooleanField(_("people may put it away"), default=True)
+
+    class Meta:
+        ordering = ("-starts_at", "-id")
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+
+    def __str__(self) -> str:
+        return self.text_en
+
+    def clean(self) -> None:
+        if self.ends_at is not None and self.ends_at <= self.starts_at:
+            raise ValidationError({"ends_at": _("The end must be after the beginning.")})
+
+    @property
+    def closes(self) -> bool:
+        """Whether only administrators come in while it runs."""
+        return self.level == Level.MAINTENANCE
+
+    def runs_at(self, at: datetime) -> bool:
+        """Whether it is shown at this instant."""
+        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+
+    def text_in(self, language: str) -> str:
+        """The sentence in a language of settings.LANGUAGES; English in any other."""
+        return str(getattr(self, f"text_{language.replace('-', '_')}", self.text_en))

@@ -1,5 +1,6 @@
-"""Reads about clauses: which wording is current, who still has to accept it, who did."""
+"""Reads about clauses: which wording is current, who still has to accept it, who did. And the notices to everybody."""
 
+import time
 from collections import Counter
 from collections.abc import Collection
 from typing import Any
@@ -24,8 +25,12 @@ from django.db.models.functions import Coalesce
 from accounts.models import User
 from accounts.selectors import list_people
 from accounts.types import Principal, Role
+from core import clock
 from core.errors import NotFound
-from policies.models import WORDINGS, Acknowledgment, Clause, ClauseVersion
+from policies.models import WORDINGS, Acknowledgment, Clause, ClauseVersion, Notice
+
+_REMEMBERED_SECONDS = 0.8  # a change holds on every worker within a second
+_noticed: tuple[float | None, list[Notice]] = (None, [])
 
 
 def list_current() -> QuerySet[ClauseVersion]:
@@ -184,3 +189,46 @@ def get_clause(clause_id: int) -> Clause:
 def wordings_of(version: ClauseVersion) -> dict[str, str]:
     """Titles and texts of a version in every language, as `create_version` takes them."""
     return {name: getattr(version, name) for name in WORDINGS}
+
+
+def read_notices() -> tuple[list[Notice]]:
+    """The notices that run or are still to come; wrapped, so that none of them can be remembered too."""
+    now = clock.now()
+    return (list(Notice.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now)).order_by("starts_at", "pk")),)
+
+
+def list_running_notices() -> list[Notice]:
+    """The notices that run now, as they were less than a second ago: every page asks, and the database seldom."""
+    read_at, notices = _noticed
+    if read_at is None or not 0 <= time.monotonic() - read_at < _REMEMBERED_SECONDS:
+        (notices,) = read_notices()
+        remember_notices(notices)
+    now = clock.now()
+    return [notice for notice in notices if notice.runs_at(now)]
+
+
+def remember_notices(notices: list[Notice] | None) -> None:
+    """What the pages of this process go by from now on; None to have them look again."""
+    global _noticed  # noqa: PLW0603  # one per process, replaced whole: threads see the old or the new
+    _noticed = (None, []) if notices is None else (time.monotonic(), notices)
+
+
+def list_notices(state: str = "") -> QuerySet[Notice]:
+    """Every notice: "running", "coming" or "over" ones, or all."""
+    now = clock.now()
+    over = Q(ends_at__lte=now)
+    kinds = {"running": Q(starts_at__lte=now) & ~over, "coming": Q(starts_at__gt=now) & ~over, "over": over}
+    # NULL is no time: what never ends is not over.
+    return Notice.objects.filter(kinds[state]) if state else Notice.objects.all()
+
+
+def get_notice(notice_id: int) -> Notice:
+    """One notice.
+
+    Raises:
+        NotFound: there is none by that id.
+    """
+    notice: Notice | None = Notice.objects.filter(pk=notice_id).first()
+    if notice is None:
+        raise NotFound
+    return notice

@@ -1,13 +1,15 @@
 """Writes and decisions about clauses and access. The only writer of Acknowledgment."""
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -16,9 +18,9 @@ from audit.services import differences, record
 from core import clock
 from core.errors import NotFound
 from core.types import Operation
-from policies.errors import AcknowledgmentRequired, AlreadyPublished, PolicyRefused, VersionSuperseded
-from policies.models import WORDINGS, AccessRule, Acknowledgment, Clause, ClauseVersion
-from policies.selectors import get_version, list_current, list_outstanding
+from policies.errors import AcknowledgmentRequired, AlreadyPublished, Closed, PolicyRefused, VersionSuperseded
+from policies.models import WORDINGS, AccessRule, Acknowledgment, Clause, ClauseVersion, Notice
+from policies.selectors import get_version, list_current, list_outstanding, remember_notices
 
 _TEXTS = Path(__file__).parent / "texts"
 
@@ -50,6 +52,82 @@ def check_access(*, role: Role, operation: Operation, model: str) -> None:
     decisive = max(rules, key=lambda rule: (bool(rule.model), bool(rule.operation), bool(rule.role)), default=None)
     if decisive is not None and not decisive.is_allowed:
         raise PolicyRefused(decisive.note)
+
+
+def check_open(notices: Iterable[Notice], *, role: Role | None, at: datetime) -> None:
+    """No maintenance keeps people of this role out at this instant; administrators always come in.
+
+    Args:
+        notices: those that run or are to come.
+        role: None for whoever is not known.
+
+    Raises:
+        Closed: with the notice's sentence, in the reader's language.
+    """
+    closing = next((notice for notice in notices if notice.closes and notice.runs_at(at)), None)
+    if closing is None or role == Role.ADMIN:
+        return
+    left = math.ceil((closing.ends_at - at).total_seconds()) if closing.ends_at else 300
+    raise Closed(closing.text_in(get_language() or "en"), retry_after=left)
+
+
+@transaction.atomic
+def create_notice(*, columns: Mapping[str, Any]) -> Notice:
+    """Tell everybody something.
+
+    Args:
+        columns: of Notice, by name.
+
+    Raises:
+        ValidationError: by field.
+    """
+    notice = Notice(**columns)
+    notice.full_clean()
+    notice.save()
+    _record_notice("create", notice, differences({}, columns))
+    return notice
+
+
+@transaction.atomic
+def update_notice(*, notice_id: int, columns: Mapping[str, Any]) -> Notice:
+    """Change what everybody is told, or when.
+
+    Raises:
+        NotFound: there is no such notice.
+        ValidationError: by field.
+    """
+    notice = Notice.objects.select_for_update().filter(pk=notice_id).first()
+    if notice is None:
+        raise NotFound
+    before = {name: getattr(notice, name) for name in columns}
+    for name, value in columns.items():
+        setattr(notice, name, value)
+    notice.full_clean()
+    notice.save()
+    _record_notice("change", notice, differences(before, columns))
+    return notice
+
+
+@transaction.atomic
+def end_notice(*, notice_id: int) -> Notice:
+    """Take a notice down now, and open the doors if it closed them. One that has not begun is gone.
+
+    Raises:
+        NotFound: there is no such notice, or it is over.
+    """
+    now = clock.now()
+    notice = Notice.objects.select_for_update().filter(Q(ends_at=None) | Q(ends_at__gt=now), pk=notice_id).first()
+    if notice is None:
+        raise NotFound
+    notice.starts_at, notice.ends_at = min(notice.starts_at, now), now
+    notice.save()
+    _record_notice("end", notice, {})
+    return notice
+
+
+def _record_notice(act: str, notice: Notice, changes: Mapping[str, Any]) -> None:
+    transaction.on_commit(lambda: remember_notices(None))
+    record(f"notice.{act}", subject=f"notice/{notice.pk}", name=notice.text_en, changes=changes)
 
 
 @transaction.atomic

@@ -25,6 +25,7 @@ from accounts.services import create_api_key
 from accounts.types import Role
 from core.limiter import forget_attempts
 from gateway.services import sync_catalog
+from policies.selectors import remember_notices
 from policies.services import install_clauses
 from tests.fakes.dialects import DIALECTS
 from tests.fakes.upstream import FakeUpstream, open_upstream
@@ -41,6 +42,7 @@ def _fresh_counters() -> None:
     """Rate limits count in the cache and in the limiter, and every test begins with none spent."""
     cache.clear()
     forget_attempts()
+    remember_notices(None)
 
 
 @pytest.fixture

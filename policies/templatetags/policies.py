@@ -44,3 +44,9 @@ def title_in(version: Any, language: str) -> str:
 def body_in(version: Any, language: str) -> str:
     """The text of a clause version in a language."""
     return str(version.body_in(language))
+
+
+@register.filter
+def text_in(notice: Any, language: str) -> str:
+    """The sentence of a notice in a language."""
+    return str(notice.text_in(language))

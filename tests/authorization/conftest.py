@@ -25,7 +25,7 @@ from gateway.models import Model, Provider, Upstream
 from gateway.services import sync_catalog
 from policies.models import Clause
 from policies.selectors import list_current
-from policies.services import acknowledge, create_version
+from policies.services import acknowledge, create_notice, create_version
 from quotas.models import Purchase, Quota, Request
 from quotas.services import grant, install_default_quota, set_offer, set_pool
 from quotas.types import Unit
@@ -110,6 +110,7 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
         "model_id": Model.objects.earliest("pk").pk,
         "provider_id": Provider.objects.earliest("pk").pk,
         "upstream_id": Upstream.objects.get(provider=Provider.objects.earliest("pk")).pk,
+        "notice_id": create_notice(columns={f"text_{lang}": "x" for lang in ("en", "zh_hant", "zh_hans")}).pk,
         "models/pk": Model.objects.earliest("pk").pk,
         "providers/pk": Provider.objects.earliest("pk").pk,
         "pools/code": COURSE,

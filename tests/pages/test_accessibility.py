@@ -17,6 +17,8 @@ from chat.types import Author, Progress
 from gateway.models import Model
 from gateway.services import sync_catalog
 from gateway.upstreams.placeholder import draw
+from policies.selectors import list_current
+from policies.services import create_notice
 from tests.pages.conftest import Theme, Visit
 from tests.pages.places import Places, list_places
 
@@ -52,6 +54,9 @@ def places(campus: Conversation, sara: User, ines: User, root: User) -> Places:
     local = Model.objects.filter(routes__isnull=False).earliest("pk")
     upstream = local.routes.get().upstream
     things = {
+        "notice_id": create_notice(columns={f"text_{lang}": "Exams" for lang in ("en", "zh_hant", "zh_hans")}).pk,
+        "clause_id": list_current().get().clause_id,
+        "version_id": list_current().get().pk,
         "model_id": local.pk,
         "provider_id": upstream.provider_id,
         "upstream_id": upstream.pk,
