@@ -50,6 +50,7 @@ _MANAGE = (
     _Place("/manage/", "", _("Overview"), is_exact=True),
     _Place("/manage/people/", "", _("People")),
     _Place("/manage/courses/", "", _("Courses")),
+    _Place("/manage/terms/", "", _("Terms")),
     _Place("/manage/quotas/", "", _("Quotas")),
     _Place("/manage/requests/", "", _("Requests")),
     _Place("/manage/pools/", "", _("Course pools")),

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.selectors import list_departments
 from accounts.types import columns_of
 from core.forms import LinesForm
-from courses.models import Course
+from courses.models import Course, Term
 from courses.types import CourseRole
 
 _DATE = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -79,3 +79,20 @@ class RosterForm(LinesForm):
         self.fields["file"].help_text = _(
             "CSV in UTF-8 with the columns email,role and, if wanted, section; role is student, assistant, instructor."
         )
+
+
+class TermForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A term; `cleaned_data` holds the arguments of `courses.services.save_term`."""
+
+    class Meta:
+        model = Term
+        fields: tuple[str, ...] = ("code", "name", "starts_on", "ends_on")
+        widgets = {"starts_on": _DATE, "ends_on": _DATE}  # noqa: RUF012 (Django's own form of it)
+        labels = {"name": _("Name")}  # noqa: RUF012
+
+
+class TermChangeForm(TermForm):
+    """A term that is there: programs know its code, so it stays."""
+
+    class Meta(TermForm.Meta):
+        fields = TermForm.Meta.fields[1:]

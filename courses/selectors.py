@@ -144,6 +144,23 @@ def list_courses(search: str = "", department: str = "", state: str = "") -> Que
     return courses.filter(when.get(state, Q()))
 
 
+def find_terms() -> QuerySet[Term]:
+    """The university's terms, for a list."""
+    return Term.objects.all()
+
+
+def get_term(term_id: int) -> Term:
+    """One term.
+
+    Raises:
+        NotFound: there is none by that id.
+    """
+    term: Term | None = Term.objects.filter(pk=term_id).first()
+    if term is None:
+        raise NotFound
+    return term
+
+
 def list_terms() -> list[Term]:
     """The university's terms, in order of time."""
     return list(Term.objects.order_by("starts_on"))

@@ -19,7 +19,7 @@ from chat.models import Attachment, Conversation
 from chat.types import FileKind
 from core import threads
 from core.limiter import forget_attempts
-from courses.services import create_course, enroll
+from courses.services import create_course, enroll, save_term
 from courses.types import CourseRole
 from gateway.models import Model, Provider, Upstream
 from gateway.services import sync_catalog
@@ -110,6 +110,9 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
         "model_id": Model.objects.earliest("pk").pk,
         "provider_id": Provider.objects.earliest("pk").pk,
         "upstream_id": Upstream.objects.get(provider=Provider.objects.earliest("pk")).pk,
+        "term_id": save_term(
+            code="2099", name="A term to come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1)
+        ).pk,
         "notice_id": create_notice(columns={f"text_{lang}": "x" for lang in ("en", "zh_hant", "zh_hans")}).pk,
         "models/pk": Model.objects.earliest("pk").pk,
         "providers/pk": Provider.objects.earliest("pk").pk,

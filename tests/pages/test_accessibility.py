@@ -2,6 +2,7 @@
 
 import base64
 import os
+from datetime import date
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,6 +15,7 @@ from chat.models import Conversation, ImageJob, Picture
 from chat.pictures import repaint
 from chat.services import open_answer_link
 from chat.types import Author, Progress
+from courses.services import save_term
 from gateway.models import Model
 from gateway.services import sync_catalog
 from gateway.upstreams.placeholder import draw
@@ -54,6 +56,7 @@ def places(campus: Conversation, sara: User, ines: User, root: User) -> Places:
     local = Model.objects.filter(routes__isnull=False).earliest("pk")
     upstream = local.routes.get().upstream
     things = {
+        "term_id": save_term(code="2099", name="To come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1)).pk,
         "notice_id": create_notice(columns={f"text_{lang}": "Exams" for lang in ("en", "zh_hant", "zh_hans")}).pk,
         "clause_id": list_current().get().clause_id,
         "version_id": list_current().get().pk,
