@@ -41,7 +41,7 @@ REQUESTS = Listing(
     name="requests",
     columns=(
         Column("asked", gettext_lazy("When"), lambda row: localtime(row.asked_at).isoformat(), "asked_at"),
-        Column("who", gettext_lazy("Who"), lambda row: row.user.email, "user__name"),
+        Column("who", gettext_lazy("Person"), lambda row: row.user.email, "user__name"),
         Column("course", gettext_lazy("Course"), lambda row: row.course and row.course.code),
         Column("amount", gettext_lazy("Asked"), lambda row: f"{row.amount} {row.unit}", "amount", is_number=True),
         Column("reason", gettext_lazy("Reason"), lambda row: row.reason),
