@@ -1,4 +1,4 @@
-"""What opens over the chat page, or above its box, looked at by axe: pages are looked at as they open, without these."""
+"""What opens over the chat page, or above its box, looked at by axe; pages themselves are looked at as they open."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 from accounts.models import User
 from accounts.services import update_person
-from accounts.types import Principal
+from accounts.types import PersonChanges, Principal
 from tests.chat.conftest import AddModel
 from tests.journeys.conftest import sign_in
 from tests.journeys.test_chat_journeys import answered
@@ -15,13 +15,15 @@ from tests.pages.test_accessibility import RULES
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize(("theme", "language"), [("light", "en"), ("dark", "zh-hant")])
+@pytest.mark.parametrize(
+    "look", [PersonChanges(theme="light", language="en"), PersonChanges(theme="dark", language="zh-hant")]
+)
 def test_advice_a_link_that_leads_out_and_a_lost_session_shut_nobody_out(
-    visit: Page, sara: User, student: Principal, add_model: AddModel, theme: str, language: str
+    visit: Page, sara: User, student: Principal, add_model: AddModel, look: PersonChanges
 ) -> None:
     add_model("good")
     conversation = answered(student, "Where do I sign in?", "At [the portal](https://portal.example.org/).")
-    update_person(user_id=sara.pk, theme=theme, language=language)
+    update_person(user_id=sara.pk, **look)
     page = visit
     sign_in(page, sara.email)
     found = []
