@@ -38,11 +38,12 @@ Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2Password
 
 
 @pytest.fixture(autouse=True)
-def _fresh_counters() -> None:
+def _fresh_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rate limits count in the cache and in the limiter, and every test begins with none spent."""
     cache.clear()
     forget_attempts()
-    remember_notices(None)
+    monkeypatch.setattr("policies.selectors._REMEMBERED_SECONDS", float("inf"))  # no clock decides what a page reads
+    remember_notices([])
 
 
 @pytest.fixture
