@@ -1,0 +1,74 @@
+"""Hostile words where they are shown beside the chat page: found, shared, reviewed, taken away."""
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from accounts.models import User
+from chat.models import Conversation, Message
+from chat.services import share_conversation
+from tests.pages.conftest import sign_in
+from tests.pages.test_hostile_answers import TRAP
+
+pytestmark = pytest.mark.browser
+
+EVIL = (
+    "steps <img src=https://evil.example/x onerror=alert(1)>",
+    "steps <script>alert(1)</script>",
+    'steps "><svg onload=alert(1)>',
+    "steps [press](javascript:alert(1)) ![seen](https://evil.example/pixel.png)",
+    "steps </textarea></template><iframe srcdoc='<script>parent.alert(1)</script>'></iframe>",
+)
+ROOM = (
+    "main script:not([type='application/json']), main iframe, main img[src*=evil], main svg[onload], main [onerror],"
+    " a[href^='javascript:'], object, embed"
+)
+
+
+@pytest.fixture
+def hostile(campus: Conversation, things: dict[str, object], sara: User, ines: User) -> dict[str, object]:
+    """The things of the pages with hostile words in all that people and models write."""
+    Conversation.objects.update(title=EVIL[0])
+    User.objects.filter(pk=sara.pk).update(name=EVIL[2])
+    last = campus.messages.latest("id")
+    for text in EVIL:
+        for author in ("person", "model"):
+            last = Message.objects.create(conversation=campus, parent=last, author=author, text=text, model="big")
+    shared = share_conversation(user_id=sara.pk, conversation_id=campus.pk)
+    return things | {"shared_id": shared.pk}
+
+
+def test_hostile_words_are_words_on_every_page_that_shows_them(
+    site: str, browser: Browser, hostile: dict[str, object], people: list[User]
+) -> None:
+    _nobody, sara, ines, root = people
+    chat = hostile["conversation_id"]
+    visits = [
+        (sara, ["/chat/search/?q=steps", f"/chat/{chat}/", "/chat/shared/", f"/answers/{hostile['answer_id']}/"]),
+        (sara, [f"/chat/answers/{hostile['answer_id']}/cite/", "/usage/who-looked/", "/usage/requests/"]),
+        (
+            ines,
+            [
+                f"/shared/{hostile['shared_id']}/",
+                "/review/COMP1117/",
+                "/review/COMP1117/chats/",
+                f"/review/COMP1117/chats/{chat}/",
+            ],
+        ),
+        (ines, ["/review/requests/", "/review/COMP1117/permissions/", "/review/COMP1117/exams/"]),
+        (root, ["/manage/people/", "/manage/audit/", "/manage/requests/"]),
+    ]
+    asked: list[str] = []
+    for person, paths in visits:
+        context = browser.new_context(base_url=site, bypass_csp=True)
+        context.add_init_script(TRAP)
+        sign_in(context, person, site)
+        context.on("request", lambda sent: asked.append(sent.url))
+        page = context.new_page()
+        for path in paths:
+            response = page.goto(path)
+            assert response
+            assert response.status == 200, path
+            expect(page.locator(ROOM)).to_have_count(0)
+            assert page.evaluate("window.ran") == [], path
+        context.close()
+    assert [url for url in asked if "evil.example" in url] == []

@@ -1,0 +1,95 @@
+"""The pages for who sees no motion, who reads at twice the size, and who takes paper."""
+
+import pytest
+from playwright.sync_api import expect
+
+from accounts.models import User
+from chat.models import Conversation, Message
+from chat.types import Author
+from tests.pages.conftest import Visit
+
+pytestmark = pytest.mark.browser
+
+MOVING = """() => [...document.querySelectorAll("*")].filter((element) => {
+  const style = getComputedStyle(element);
+  const lasts = (times) => times.split(",").some((time) => parseFloat(time) > 0);
+  return (style.animationName !== "none" && lasts(style.animationDuration)) || lasts(style.transitionDuration);
+}).map((element) => element.outerHTML.slice(0, 80))"""
+# Words that end where their box ends: neither scrolled to nor shortened by a sign that says so.
+CUT = """() => [...document.querySelectorAll("main *")].filter((element) => {
+  const style = getComputedStyle(element);
+  const isMeantToBe = style.textOverflow === "ellipsis" || element.closest(".visually-hidden") || style.clip !== "auto";
+  return style.overflowX === "hidden" && !isMeantToBe && element.scrollWidth > element.clientWidth + 1;
+}).map((element) => element.outerHTML.slice(0, 80))"""
+PAGES = ["/", "/images/", "/usage/", "/courses/COMP1117/", "/chat/search/?q=steps", "/account/"]
+
+
+def test_nothing_moves_for_who_asked_for_no_motion(visit: Visit, things: dict[str, object], sara: User) -> None:
+    page = visit(sara)
+    page.goto("/images/")
+    assert page.evaluate(MOVING) != [], "a page where something moves otherwise"
+    page.emulate_media(reduced_motion="reduce")
+    for path in (*PAGES, f"/chat/{things['conversation_id']}/"):
+        page.goto(path)
+        assert page.evaluate(MOVING) == [], path
+
+
+@pytest.mark.parametrize("language", ["en", "zh-HK"])
+def test_at_twice_the_size_nothing_is_cut_or_scrolls_sideways(
+    visit: Visit, things: dict[str, object], people: list[User], language: str
+) -> None:
+    taught = ["/review/COMP1117/", "/review/COMP1117/rule/", "/review/COMP1117/exams/", "/review/requests/"]
+    managed = ["/manage/", "/manage/quotas/", "/manage/people/"]
+    _nobody, sara, ines, root = people
+    for person, paths in ((sara, [*PAGES, f"/chat/{things['conversation_id']}/"]), (ines, taught), (root, managed)):
+        page = visit(person, width=640, language=language)  # a window of 1280 at 200 %
+        for path in paths:
+            response = page.goto(path)
+            assert response
+            assert response.status == 200, path
+            assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth"), path
+            assert page.evaluate(CUT) == [], path
+
+
+def test_paper_shows_the_words_and_nothing_to_press(visit: Visit, campus: Conversation, sara: User) -> None:
+    page = visit(sara)
+    page.emulate_media(media="print")
+    for path in (f"/chat/{campus.pk}/", "/usage/"):
+        page.goto(path)
+        expect(page.locator("main")).to_be_visible()
+        expect(page.get_by_role("navigation").locator("visible=true")).to_have_count(0)
+        expect(page.get_by_role("button").locator("visible=true")).to_have_count(0)
+    page.goto(f"/chat/{campus.pk}/")
+    expect(page.get_by_text("How many steps?").first).to_be_visible()
+    expect(page.locator("article[data-from=model] table")).to_be_visible()
+    expect(page.locator("#composer")).to_be_hidden()
+
+
+def test_a_reader_of_the_screen_hears_the_beginning_and_the_end_alone(
+    visit: Visit, campus: Conversation, sara: User
+) -> None:
+    """The words grow outside of what is read aloud by itself; one line says that they come, and that they are there."""
+    page = visit(sara)
+    page.goto(f"/chat/{campus.pk}/")
+    aloud = page.locator("[aria-live], [role=status], [role=alert], [role=log]")
+    expect(page.locator("#status")).to_have_attribute("role", "status")
+    expect(aloud.locator("article")).to_have_count(0)
+    expect(page.locator(".transcript")).not_to_have_attribute("aria-live", "polite")
+
+
+def test_who_reads_further_up_is_left_there_and_shown_the_way_back(
+    visit: Visit, campus: Conversation, sara: User
+) -> None:
+    last = campus.messages.latest("id")
+    Message.objects.create(
+        conversation=campus, parent=last, author=Author.PERSON, text="\n".join(f"line {n}" for n in range(200))
+    )
+    page = visit(sara)
+    page.goto(f"/chat/{campus.pk}/")
+    latest = page.get_by_role("button", name="Latest")
+    transcript = page.locator(".transcript")
+    expect(latest).to_be_hidden()
+    transcript.evaluate("transcript => transcript.scrollTo({ top: -1500 })")
+    expect(latest).to_be_visible()
+    latest.click()
+    expect(latest).to_be_hidden()
