@@ -1,13 +1,17 @@
-"""`python -m bench.page_times`: the table of `bench pages`.
+"""`python -m bench.page_times [WORDS]`: the table of `bench pages`; with WORDS, only addresses that have one of them.
 
-Requests run in this process, one after the other, so that the server's own work is measured, rendering included.
+Requests run in this process, one after the other, so that the server's own work is measured, rendering included. On a
+busy machine believe the column CPU: the processor this process and its PostgreSQL backend used for one request.
 """
 
-import asyncio
+import os
 import statistics
+import sys
 import time
-import tracemalloc
+from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlencode
 
 import django
 
@@ -18,14 +22,16 @@ django.setup()
 
 from django.conf import settings  # noqa: E402  # models can be imported only now
 from django.db import connection  # noqa: E402
-from django.test import AsyncClient, Client  # noqa: E402
+from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from accounts.models import User  # noqa: E402
 from accounts.types import Role  # noqa: E402
+from chat.models import Conversation  # noqa: E402
 from core import clock  # noqa: E402
 
-ROUNDS = 20
+ROUNDS = 8
+SLOW = 3000  # ms; a page that takes longer is measured three times
 SOME_DAYS = "first_day={month}&last_day={today}"
 ADMINISTRATORS = (
     "/manage/",
@@ -36,10 +42,12 @@ ADMINISTRATORS = (
     "/manage/courses/",
     "/manage/courses/BENCH7/",
     "/manage/quotas/",
+    "/manage/requests/",
     "/manage/clauses/",
     "/manage/audit/",
     "/manage/audit/?search=p777",
     "/manage/usage/?" + SOME_DAYS,
+    "/manage/usage/?split=model&" + SOME_DAYS,
     "/manage/usage/?by=model&" + SOME_DAYS,
     "/manage/usage/?by=department&" + SOME_DAYS,
     "/manage/usage/?by=course&" + SOME_DAYS,
@@ -54,64 +62,89 @@ ADMINISTRATORS = (
     "/api/enrollments/",
     "/api/reports/?by=model&" + SOME_DAYS,
 )
-TEACHERS = ("/review/", "/review/BENCH7/")
-STUDENTS = ("/usage/", "/usage/models/", "/usage/who-looked/", "/api/me/", "/api/usage/")
+TEACHERS = ("/review/", "/review/BENCH7/", "/review/BENCH7/exams/", "/review/BENCH7/permissions/")
+STUDENTS = (
+    "/usage/",
+    "/usage/models/",
+    "/usage/who-looked/",
+    "/api/me/",
+    "/api/usage/",
+    "/",
+    "/chat/list/",
+    "/chat/list/?{oldest}",
+    "/chat/{long}/",
+    "/chat/search/?q=photosynthesis",
+    "/chat/search/?q=%E5%85%89%E5%90%88%E4%BD%9C%E7%94%A8",
+    "/chat/search/?q=nowhere",
+    "/chat/search/?q=short+answer",
+)
 
 
-def measure() -> None:
-    """Print one line for each page: the median and the 95th percentile in ms, and how many queries it takes."""
-    print(f"{'page':72} {'median':>8} {'p95':>8} {'queries':>8}")
+def measure(words: Iterable[str] = ()) -> None:
+    """Print one line for each page: the first request with cold caches, then the others, in ms."""
+    print(f"{connection.vendor}; load average {os.getloadavg()[0]:.1f}")
+    print(f"{'page':60} {'first':>6} {'least':>6} {'median':>6} {'p95':>6} {'CPU':>6} {'queries':>8}")
     for person, paths in _visits():
         client = Client()
         client.force_login(person)
         for path in paths:
-            _measure(client, path)
-    asyncio.run(_stream("/manage/usage/calls.csv"))
+            if not words or any(word in path for word in words):
+                _measure(client, path)
+    print(f"load average {os.getloadavg()[0]:.1f}")
 
 
 def _visits() -> list[tuple[User, tuple[str, ...]]]:
-    today = clock.local_day(clock.now())
-    words = {"month": today - timedelta(days=30), "today": today}
     root, _created = User.objects.get_or_create(email="root@bench.edu", defaults={"name": "Root", "role": Role.ADMIN})
     teacher = User.objects.get(email="p7@bench.edu")
     student = User.objects.get(email="p49000@bench.edu")
+    talks = Conversation.objects.filter(user=student)
+    page = talks.order_by("updated_at").values_list("updated_at", flat=True)[40]
+    today = clock.local_day(clock.now())
+    words = {
+        "month": today - timedelta(days=30),
+        "today": today,
+        "person": student.pk,
+        "long": talks.latest("updated_at").pk,
+        "oldest": urlencode({"before": page.isoformat()}),
+    }
     whole = ((root, ADMINISTRATORS), (teacher, TEACHERS), (student, STUDENTS))
-    return [(person, tuple(path.format(person=student.pk, **words) for path in paths)) for person, paths in whole]
+    return [(person, tuple(path.format(**words) for path in paths)) for person, paths in whole]
 
 
 def _measure(client: Client, path: str) -> None:
-    times = []
-    for _ in range(ROUNDS + 1):
-        began = time.perf_counter()
-        status = client.get(path).status_code
-        times.append((time.perf_counter() - began) * 1000)
-        if times[-1] > 3000:
-            break
+    client.get("/usage/who-looked/")  # the frame of every page, so that only this page is cold
+    first = _time(client, path)
+    began = _used()
+    times: list[float] = []
+    while len(times) < (3 if first > SLOW else ROUNDS):
+        times.append(_time(client, path))
+    cpu = (_used() - began) / len(times) * 1000
     with CaptureQueriesContext(connection) as queries:
-        client.get(path)
-    times = sorted(times[1:] or times)  # the first one warms caches
-    p95 = times[min(len(times) - 1, round(0.95 * len(times)))]
+        status = client.get(path).status_code
+    times.sort()
+    p95 = times[round(0.95 * (len(times) - 1))]
+    figures = (first, times[0], statistics.median(times), p95, cpu)
     said = "" if status == 200 else f"  status {status}"
-    print(f"{path[:72]:72} {statistics.median(times):8.0f} {p95:8.0f} {len(queries):8}{said}", flush=True)
+    print(f"{path[:60]:60} " + " ".join(f"{figure:6.0f}" for figure in figures), f"{len(queries):8}{said}", flush=True)
 
 
-async def _stream(path: str, rows: int = 1_000_000) -> None:
-    """A CSV of a million rows: how fast, and how much memory it took at most."""
-    client = AsyncClient()
-    await client.aforce_login(await User.objects.aget(email="root@bench.edu"))
-    response = await client.get(path)
-    tracemalloc.start()
-    lines, began = 0, time.perf_counter()
-    async for piece in response.streaming_content:  # type: ignore[attr-defined]
-        lines += piece.count(b"\n")
-        if lines > rows:
-            break
-    _now, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    seconds = time.perf_counter() - began
-    print(f"{path}: {lines:,} rows in {seconds:.0f} s, at most {most / 1e6:.0f} MB of Python objects")
+def _time(client: Client, path: str) -> float:
+    began = time.perf_counter()
+    client.get(path)
+    return (time.perf_counter() - began) * 1000
+
+
+def _used() -> float:
+    """Seconds of processor this process used, and on PostgreSQL its backend, which must run on this machine."""
+    mine = time.process_time()
+    if connection.vendor != "postgresql":
+        return mine
+    connection.ensure_connection()
+    state = Path(f"/proc/{connection.connection.info.backend_pid}/stat")
+    fields = state.read_text().rpartition(")")[2].split() if state.exists() else ["0"] * 13
+    return mine + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
     settings.ALLOWED_HOSTS = ["testserver"]
-    measure()
+    measure(sys.argv[1:])

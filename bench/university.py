@@ -1,13 +1,16 @@
 """`python -m bench.university [ROWS]`: fills the database of this environment with a university of 50,000 people.
 
-500 courses, a year of usage and the totals of its days, written by the database itself: a few statements, minutes.
+500 courses, a year of usage with the totals of its days, and a million messages. The usage is written by the database
+itself in a few statements, without the indexes, which are built at the end. Some minutes.
 """
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import django
 
@@ -17,18 +20,23 @@ env.choose_settings()
 django.setup()
 
 from django.db import connection, transaction  # noqa: E402  # models can be imported only now
+from django.db.models import Model  # noqa: E402
 
 from accounts.models import Department, User  # noqa: E402
 from accounts.types import Role  # noqa: E402
 from audit.models import Entry  # noqa: E402
-from core import clock  # noqa: E402
+from chat.models import Conversation, Message  # noqa: E402
+from chat.types import Author  # noqa: E402
+from core import clock, rows  # noqa: E402
 from courses.models import Course, Enrollment  # noqa: E402
 from courses.types import CourseRole  # noqa: E402
-from usage.models import RollupDay  # noqa: E402
+from usage.models import DailyRollup, RollupDay, UsageRecord  # noqa: E402
 
 PEOPLE, COURSES, ROSTER, DEPARTMENTS, ENTRIES = 50_000, 500, 200, 10, 20_000
 ROWS = 10_000_000
 DAYS = 365
+CHATTER = "p49000@bench.edu"  # who has CHATS conversations, and one of LONG messages
+MESSAGES, TURNS, CHATS, LONG = 1_000_000, 12, 5_000, 500
 
 _SERIES = {
     "postgresql": "generate_series(0, %(rows)s::bigint - 1) as n(i)",
@@ -36,14 +44,17 @@ _SERIES = {
 }
 _UUID = {"postgresql": "lpad(to_hex(i), 32, '0')::uuid", "sqlite": "printf('%%032x', i)"}
 _AT = {
-    "postgresql": "%(first)s::timestamptz + (i %% %(seconds)s) * interval '1 second'",
-    "sqlite": "datetime(%(first)s, '+' || (i %% %(seconds)s) || ' seconds')",
+    "postgresql": "%(first)s::timestamptz + (i * %(step)s) * interval '1 second'",
+    "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', %(first)s, '+' || (i * %(step)s) || ' seconds')",
 }
 _DAY = {
     "postgresql": "(started_at at time zone '{zone}')::date",
     "sqlite": "date(started_at, '+8 hours')",
 }
-_FALSE = {"postgresql": "false", "sqlite": "0"}
+_INDEXES = {
+    "postgresql": "select indexname, indexdef from pg_indexes where tablename = %s and not indexdef ~ ' UNIQUE '",
+    "sqlite": "select name, sql from sqlite_master where type = 'index' and tbl_name = %s and sql is not null",
+}
 # Numbers that share no factor spread people, courses and days over the calls as chance would.
 _RECORDS = """
 insert into usage_usagerecord (call_id, user_id, role, department_id, course_id, key_id, via, operation, model,
@@ -75,11 +86,13 @@ from usage_dailyrollup group by 1, 2, 3, 4, 5, 6, 7
 """
 
 
-def main(rows: int = ROWS) -> None:
+def main(calls: int = ROWS) -> None:
     """Fill it, and say how long each part took."""
+    _hurry()
     if not User.objects.filter(email="p0@bench.edu").exists():
         _timed("people, courses and rosters", _people)
-    _timed(f"{rows:,} usage rows", lambda: _usage(rows))
+        _timed(f"{MESSAGES:,} messages", _chats)
+    _timed(f"{calls:,} usage rows", lambda: _usage(calls))
     _timed("totals of the days", _rollups)
     _timed("audit entries", _entries)
     _timed("statistics for the planner", lambda: _execute("analyze"))
@@ -124,7 +137,7 @@ def _people() -> None:
     )
 
 
-def _usage(rows: int) -> None:
+def _usage(calls: int) -> None:
     first_user = User.objects.earliest("pk").pk
     words = {
         "uuid": _UUID[connection.vendor],
@@ -138,13 +151,57 @@ def _usage(rows: int) -> None:
         "courses": COURSES,
     }
     first = clock.now() - timedelta(days=DAYS)
-    _execute(_RECORDS.format(**words), {"rows": rows, "first": first, "seconds": DAYS * 24 * 3600 - 60})
+    with _without_indexes(UsageRecord):
+        _execute(_RECORDS.format(**words), {"rows": calls, "first": first, "step": DAYS * 24 * 3600 / (calls + 1)})
+
+
+def _chats() -> None:
+    """The first CHATS conversations are the chatter's, and so is the last, which is long."""
+    chatter, first_user = User.objects.get(email=CHATTER).pk, User.objects.earliest("pk").pk
+    sizes = [*[TURNS] * (MESSAGES // TURNS), LONG]
+    at, step = clock.now() - timedelta(days=DAYS), timedelta(days=DAYS) / (MESSAGES + LONG)
+    conversations: list[rows.Row] = []
+    messages: list[rows.Row] = []
+    for n, size in enumerate(sizes):
+        own = n < CHATS or size == LONG
+        title = f"Homework {n}" if n % 2 else f"第 {n} 題功課"
+        chat, turns = UUID(int=n + 1), [UUID(int=(n + 1) * 1000 + turn) for turn in range(size)]
+        for turn, (uuid, parent) in enumerate(zip(turns, [None, *turns], strict=False)):
+            at += step
+            author = Author.MODEL if turn % 2 else Author.PERSON
+            messages.append((uuid, chat, parent, author.value, _said(n, turn), "complete", "small", 1, "", False, at))
+        user = chatter if own else first_user + n % PEOPLE
+        conversations.append((chat, user, title, "small", turns[-1], False, at, at))
+        if len(messages) > 20_000 or size == LONG:
+            rows.insert(Conversation, _CONVERSATION, conversations)
+            rows.insert(Message, _MESSAGE, messages)
+            conversations, messages = [], []
+
+
+_CONVERSATION = ("id", "user", "title", "model", "head", "is_pinned", "created_at", "updated_at")
+_WORDS = ("author", "text", "progress", "model", "prompts", "code", "wants_stop", "created_at")
+_MESSAGE = ("id", "conversation", "parent", *_WORDS)
+
+
+def _said(chat: int, turn: int) -> str:
+    """About 300 characters of English or Chinese; one in a hundred chats speaks of photosynthesis."""
+    rare = chat % 100 == 0 and turn == 3
+    if turn % 4 < 2:
+        what = "十四行詩" if not rare else "光合作用"
+        return f"第 {chat} 題的第 {turn} 部分：請解釋甚麼是{what}，並說明圖表應該怎樣閱讀。" + _CHINESE * 3
+    what = "photosynthesis" if rare else "a sonnet"
+    return f"Part {turn} of question {chat}: please explain {what} and how its diagram is read. " + _ENGLISH * 3
+
+
+_CHINESE = "答案最好簡短一點，附上一個例子，因為我星期一要交功課；然後我想比較課堂上講過的解法和我自己想到的解法。"
+_ENGLISH = "A **short** answer with an example helps me most; then I compare it with `x = 1`, the one of the lecture. "
 
 
 def _rollups() -> None:
     today = clock.local_day(clock.now())
     day = _DAY[connection.vendor].format(zone="Asia/Hong_Kong")
-    _execute(_ROLLUPS.format(day=day), {"today": clock.start_of(today)})
+    with _without_indexes(DailyRollup):
+        _execute(_ROLLUPS.format(day=day), {"today": clock.start_of(today)})
     _execute(_TOTALS)
     RollupDay.objects.bulk_create(
         [RollupDay(day=today - timedelta(days=n), complete=True) for n in range(1, DAYS + 2)], ignore_conflicts=True
@@ -167,9 +224,30 @@ def _entries() -> None:
 
 def _execute(sql: str, values: dict[str, Any] | None = None) -> None:
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("set session_replication_role = replica")  # no look at every row's foreign keys
         cursor.execute(sql, values)
+
+
+def _hurry() -> None:
+    """No look at every row's foreign keys, and no wait for the disk: what breaks is made anew."""
+    sqlite = ("pragma foreign_keys = off", "pragma synchronous = off", "pragma cache_size = -400000")
+    postgresql = ("session_replication_role = replica", "synchronous_commit = off", "maintenance_work_mem = '400MB'")
+    for words in sqlite if connection.vendor == "sqlite" else [f"set {setting}" for setting in postgresql]:
+        _execute(words)
+
+
+@contextmanager
+def _without_indexes(model: type[Model]) -> Iterator[None]:
+    """Drop the indexes of the model's table, but for those of its constraints, and build them again at the end."""
+    with connection.cursor() as cursor:
+        cursor.execute(_INDEXES[connection.vendor], [model._meta.db_table])
+        indexes = cursor.fetchall()
+    for name, _sql in indexes:
+        _execute(f"drop index {name}")
+    try:
+        yield
+    finally:
+        for _name, sql in indexes:
+            _execute(sql)
 
 
 def _timed(title: str, work: Callable[[], None]) -> None:

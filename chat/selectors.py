@@ -7,7 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Prefetch, Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import Count, F, Lookup, Prefetch, Q, QuerySet, Sum
+from django.db.models.functions import Collate
+from django.db.models.lookups import Contains, IContains
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -436,7 +439,7 @@ def search_messages(user_id: int, words: Sequence[str], *, before: datetime | No
         conversation__user_id=user_id, conversation__deleted_at=None, conversation__is_temporary=False
     )
     for word in words:
-        hits = hits.filter(text__icontains=word)
+        hits = hits.filter(_holds("text", word))
     if before is not None:
         hits = hits.filter(created_at__lt=before)
     return list(hits.select_related("conversation").order_by("-created_at", "-pk")[:HITS_AT_ONCE])
@@ -446,8 +449,21 @@ def search_titles(user_id: int, words: Sequence[str]) -> list[Conversation]:
     """The person's conversations whose title holds every word, the latest first, at most HITS_AT_ONCE."""
     own = _kept(user_id)
     for word in words:
-        own = own.filter(title__icontains=word)
+        own = own.filter(_holds("title", word))
     return list(own[:HITS_AT_ONCE])
+
+
+def _holds(field: str, word: str) -> "Lookup[Any]":
+    """Whether the text holds the word, in any case, for as little work as the word's script allows.
+
+    PostgreSQL needs twice as long to raise every letter of the world's scripts as those of ASCII, and Chinese has none.
+    SQLite knows the case of ASCII only.
+    """
+    if word.upper() == word.lower():
+        return Contains(F(field), word)
+    if word.isascii() and connection.vendor == "postgresql":
+        return IContains(Collate(field, "C"), word)
+    return IContains(F(field), word)
 
 
 # ---- a teacher's look ------------------------------------------------------------------------------------------------

@@ -51,35 +51,32 @@ def read_course(
     )
 
 
-def read_stretch(first_day: date, last_day: date) -> Stretch:
-    """The whole university from `first_day` to `last_day`, both inclusive."""
-    days = UsageFilters(first_day=first_day, last_day=last_day)
-    (total,) = summarize(days)
-    calls = {row.key[0]: row.calls for row in summarize(days, by=("outcome",))}
-    return Stretch(
-        first_day=first_day,
-        last_day=last_day,
-        people=count_people(days),
-        prompts=total.prompts,
-        answered=_answered(calls),
-        refused=calls.get(Outcome.REFUSED, 0),
-        failed=_failed(calls),
-        tokens=total.input_tokens + total.output_tokens,
-    )
+def read_stretches(*spans: tuple[date, date]) -> list[Stretch]:
+    """The whole university in each of these spans of days, both ends inclusive; one statement, but for the people."""
+    days = list_days(min(first for first, _ in spans), max(last for _, last in spans))
+    return [_stretch(first, last, [day for day in days if first <= day.day <= last]) for first, last in spans]
 
 
 def list_days(first_day: date, last_day: date) -> list[Day]:
     """Every day of the span, the oldest first; those without use too."""
     calls: dict[date, dict[str, int]] = defaultdict(dict)
     prompts: dict[date, int] = defaultdict(int)
+    tokens: dict[date, int] = defaultdict(int)
     for row in summarize(UsageFilters(first_day=first_day, last_day=last_day), by=("day", "outcome")):
         day, outcome = row.key
         calls[day][outcome] = row.calls
         prompts[day] += row.prompts
-    days = (first_day + n * _DAY for n in range((last_day - first_day).days + 1))
+        tokens[day] += row.input_tokens + row.output_tokens
     return [
-        Day(day, _answered(calls[day]), calls[day].get(Outcome.REFUSED, 0), _failed(calls[day]), prompts[day])
-        for day in days
+        Day(
+            day=day,
+            answered=_answered(calls[day]),
+            refused=calls[day].get(Outcome.REFUSED, 0),
+            failed=_failed(calls[day]),
+            prompts=prompts[day],
+            tokens=tokens[day],
+        )
+        for day in (first_day + n * _DAY for n in range((last_day - first_day).days + 1))
     ]
 
 
@@ -90,6 +87,19 @@ def same_days_before(today: date) -> tuple[date, date]:
 
 
 # ---- inside ----------------------------------------------------------------------------------------------------------
+
+
+def _stretch(first_day: date, last_day: date, days: list[Day]) -> Stretch:
+    return Stretch(
+        first_day=first_day,
+        last_day=last_day,
+        people=count_people(UsageFilters(first_day=first_day, last_day=last_day)),
+        prompts=sum(day.prompts for day in days),
+        answered=sum(day.answered for day in days),
+        refused=sum(day.refused for day in days),
+        failed=sum(day.failed for day in days),
+        tokens=sum(day.tokens for day in days),
+    )
 
 
 def _weeks(

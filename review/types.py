@@ -89,3 +89,4 @@ class Day:
     refused: int
     failed: int
     prompts: int
+    tokens: int

@@ -24,7 +24,7 @@ from quotas.forms import QuotaForm
 from quotas.resolution import Rule
 from quotas.types import LEDGER_UNITS
 from review.forms import CourseUseForm
-from review.selectors import list_days, read_course, read_stretch, same_days_before
+from review.selectors import list_days, read_course, read_stretches, same_days_before
 from review.simulation import simulate
 from review.types import CourseUse, Day, Stretch
 
@@ -87,10 +87,12 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     today = clock.local_day(clock.now())
     days = list_days(today - timedelta(days=_DAYS_SHOWN - 1), today)
     yesterday = today - timedelta(days=1)
+    spans = (today, today), (yesterday, yesterday), (today.replace(day=1), today), same_days_before(today)
+    now, before, month, month_before = read_stretches(*spans)
     context = {
         "now": clock.now(),
-        "today": _compared(read_stretch(today, today), read_stretch(yesterday, yesterday)),
-        "month": _compared(read_stretch(today.replace(day=1), today), read_stretch(*same_days_before(today))),
+        "today": _compared(now, before),
+        "month": _compared(month, month_before),
         "days": days[::-1],
         "labels": [date_format(day.day, "SHORT_DAY_FORMAT") for day in days],
         "series": _by_outcome(days),

@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.selectors import get_person, list_departments
 from accounts.types import Role
 from core.errors import NotFound
+from core.forms import LongSelect
 from core.types import Operation, Via
 from courses.models import Course
 from courses.selectors import list_courses_of
@@ -48,7 +49,12 @@ class UsageFilterForm(forms.Form):
     person = forms.EmailField(label=_("Person"), required=False)
     department = forms.ModelChoiceField(list_departments(), label=_("Department"), required=False, empty_label=_("All"))
     course = forms.ModelChoiceField(
-        Course.objects.all(), label=_("Course"), required=False, empty_label=_("All"), to_field_name="code"
+        Course.objects.all(),
+        label=_("Course"),
+        required=False,
+        empty_label=_("All"),
+        to_field_name="code",
+        widget=LongSelect,
     )
     role = forms.ChoiceField(label=_("Role"), required=False, choices=[_ANY, *Role.choices])
     operation = forms.ChoiceField(label=_("Tool"), required=False, choices=[_ANY, *Operation.choices])

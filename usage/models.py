@@ -64,6 +64,7 @@ class RollupDay(models.Model):
 
     day = models.DateField(primary_key=True)
     complete = models.BooleanField(default=False)
+    writings = models.PositiveIntegerField(default=0)  # how often its rollups were written
 
     def __str__(self) -> str:
         return f"{self.day}"

@@ -1,6 +1,5 @@
 """What a page of use shows: the table, its picture, and the trend, put together once for the page and for its CSV."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -10,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from core import clock
-from usage.selectors import count_people, label_keys, summarize
+from usage.selectors import MEASURES, count_people, label_keys, list_people, list_peopled, summarize
 from usage.small_groups import groups_to_hide
 from usage.types import Group, Measure, Summary, UsageFilters
 
@@ -19,6 +18,7 @@ MOST_COLUMNS = 366  # more would be thinner than a line
 BY_TIME: tuple[Group, ...] = ("day", "week", "month")
 OF_PEOPLE: tuple[Group, ...] = ("department", "course", "role")  # groups that say something about whoever is in them
 _DAY = timedelta(days=1)
+_SMALLEST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def make_report(
     """
     totals = summarize(filters, by=(group,))
     labels = label_keys(group, totals)
-    (total,) = summarize(filters)
-    hidden = _hidden(filters, group, least)
+    total = Summary(**{name: sum(getattr(each, name) for each in totals) for name in MEASURES})
+    hidden = _hidden(filters, group, totals, least)
     if _is_about_few(filters, least):
         nothing = Picture(title=_("Too few people to show"), labels=[], series=[], is_cut=False)
         return Report([], Summary(), (), (), None, None, is_withheld=True, picture=nothing)
@@ -142,20 +142,24 @@ def _is_about_few(filters: UsageFilters, least: int) -> bool:
     return 0 < count_people(filters) < least
 
 
-def _hidden(filters: UsageFilters, group: Group, least: int) -> set[Any]:
+def _hidden(filters: UsageFilters, group: Group, totals: Sequence[Summary], least: int) -> set[Any]:
     if not least or group not in OF_PEOPLE or filters.user_id:
         return set()
-    people: dict[Any, set[int]] = defaultdict(set)
-    for row in summarize(filters, by=(group, "user")):
-        people[row.key[0]].add(row.key[1])
-    return groups_to_hide(people, least=least)
+    sure = list_peopled(filters, by=group, least=least)
+    doubtful = [each.key[0] for each in totals if each.key[0] not in sure]
+    if not doubtful:
+        return set()
+    # At most one large group is hidden with the small ones: the smallest is sought among those with the fewest calls.
+    large = sorted((each for each in totals if each.key[0] in sure), key=lambda each: each.calls)[:_SMALLEST]
+    keys = [*doubtful, *(each.key[0] for each in large)]
+    return groups_to_hide(list_people(filters, by=group, keys=keys), least=least)
 
 
 def _series(filters: UsageFilters, split: Group, measure: Measure, least: int) -> tuple[list[list[Any]], list[str]]:
     """The values of `split` that get a color, the largest first, and one color for all the rest."""
     totals = summarize(filters, by=(split,))
     names = label_keys(split, totals)
-    hidden = _hidden(filters, split, least)
+    hidden = _hidden(filters, split, totals, least)
     ranked = [
         row.key[0]
         for row in sorted(totals, key=lambda row: -getattr(row, measure))

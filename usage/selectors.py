@@ -2,11 +2,15 @@
 so that every number is exact at every moment, with or without a worker that rolls up.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from hashlib import sha256
+from typing import Any, TypeVar
 from uuid import UUID
 
+from django.core.cache import cache
+from django.db import connection
 from django.db.models import Aggregate, Count, Min, Model, Q, QuerySet, Sum, TextChoices
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
@@ -24,8 +28,11 @@ from usage.types import Group, Outcome, Summary, UsageFilters
 _NAMED: dict[str, type[Model]] = {"user": User, "department": Department, "course": Course}
 _WORDED: dict[str, type[TextChoices]] = {"role": Role, "via": Via, "operation": Operation, "outcome": Outcome}
 Rows = Iterable[dict[str, Any]]
+Spans = list[tuple[date, date]]
+T = TypeVar("T")
+REMEMBERED = 24 * 3600  # seconds
 _DAY = timedelta(days=1)
-_MEASURES = ("calls", "prompts", "input_tokens", "output_tokens", "images", "cost_micro")
+MEASURES = ("calls", "prompts", "input_tokens", "output_tokens", "images", "cost_micro")
 _FIELDS = ("user_id", "role", "department_id", "course_id", "via", "operation", "model", "outcome")
 
 
@@ -93,23 +100,56 @@ def summarize(filters: UsageFilters, *, by: Sequence[Group] = ()) -> list[Summar
         by: what to group by, in this order; a key holds ids for user, department and course, and the first day for
             week and month. Nothing means one row of totals.
     """
-    spans = _spans(_complete_days(filters))
+    spans, version = _complete_spans(filters)
     fields = list(dict.fromkeys(_field_of(group) for group in by))
     groups: dict[tuple[Any, ...], Summary] = {} if by else {(): Summary()}
-    for row in (*_sum_rollups(filters, fields, spans), *_sum_records(filters, fields, spans)):
+    for row in (*_sum_rollups(filters, fields, spans, version), *_sum_records(filters, fields, spans)):
         key = tuple(_value_of(group, row) for group in by)
         total = groups.setdefault(key, Summary(key=key))
-        for measure in _MEASURES:
+        for measure in MEASURES:
             setattr(total, measure, getattr(total, measure) + row[f"total_{measure}"])
     return [groups[key] for key in sorted(groups, key=lambda key: [(value is None, value) for value in key])]
 
 
 def count_people(filters: UsageFilters) -> int:
-    """How many different people made the calls that match; counted by the database."""
-    spans = _spans(_complete_days(filters))
-    rolled_up = DailyRollup.objects.filter(_inside(spans), **_equal(filters)).order_by().values("user_id")
-    recorded = _records_outside(filters, spans).values("user_id")
-    return rolled_up.distinct().union(recorded.distinct()).count()  # Django drops a union with what is surely empty
+    """How many different people made the calls that match."""
+    spans, version = _complete_spans(filters)
+    recorded = [_people_of(records) for records in _records_outside(filters, spans)]
+    if not spans:
+        return sum(people.count() for people in recorded)  # one range at most
+    rolled_up = DailyRollup.objects.filter(_inside(spans), **_equal(filters)).order_by()
+    known = _remembered(("people", filters, spans, version), lambda: set(_people_of(rolled_up)))
+    return len(known.union(*recorded))
+
+
+def list_people(filters: UsageFilters, *, by: Group, keys: Collection[Any]) -> dict[Any, set[int]]:
+    """Who made the calls that match, for the groups with these keys."""
+    people: dict[Any, set[int]] = {key: set() for key in keys}
+    spans, _version = _complete_spans(filters)
+    field = _field_of(by)
+    named = Q(**{f"{field}__in": [key for key in keys if key is not None]})
+    named |= Q(**{f"{field}__isnull": True}) if None in people else Q()
+    rolled_up = DailyRollup.objects.filter(_inside(spans), **_equal(filters)).order_by()
+    for rows in (rolled_up, *_records_outside(filters, spans)):
+        for key, user_id in rows.filter(named).values_list(field, "user_id").distinct():
+            people[key].add(user_id)
+    return people
+
+
+def list_peopled(filters: UsageFilters, *, by: Group, least: int) -> set[Any]:
+    """The groups in which at least `least` people made calls on one of the last days: of many a quick certainty.
+
+    A group that is not among them may be as large over all its days.
+    """
+    spans, _version = _complete_spans(filters)
+    peopled: set[Any] = set()
+    for first, last in spans[-1:]:
+        for days in (1, 7):
+            some = [(max(first, last - (days - 1) * _DAY), last)]
+            rows = DailyRollup.objects.filter(_inside(some), **_equal(filters)).order_by().values(_field_of(by))
+            counted = rows.annotate(people=Count("user_id", distinct=True)).filter(people__gte=least)
+            peopled |= set(counted.values_list(_field_of(by), flat=True))
+    return peopled
 
 
 def label_keys(group: Group, totals: Sequence[Summary]) -> dict[Any, str]:
@@ -176,18 +216,20 @@ def _value_of(group: Group, row: Mapping[str, Any]) -> Any:
             return value
 
 
-def _complete_days(filters: UsageFilters) -> QuerySet[RollupDay, date]:
+def _complete_spans(filters: UsageFilters) -> tuple[Spans, int]:
+    """The complete days asked for as spans, and how often they were written: the same number, the same sums."""
     days = RollupDay.objects.filter(complete=True)
     if filters.first_day is not None:
         days = days.filter(day__gte=filters.first_day)
     if filters.last_day is not None:
         days = days.filter(day__lte=filters.last_day)
-    return days.order_by("day").values_list("day", flat=True)
+    rows = list(days.order_by("day").values_list("day", "writings"))
+    return _spans(day for day, _ in rows), sum(writings for _, writings in rows)
 
 
-def _spans(days: Iterable[date]) -> list[tuple[date, date]]:
+def _spans(days: Iterable[date]) -> Spans:
     """Ascending days as spans from a first to a last day."""
-    spans: list[tuple[date, date]] = []
+    spans: Spans = []
     for day in days:
         if spans and spans[-1][1] + _DAY == day:
             spans[-1] = (spans[-1][0], day)
@@ -196,39 +238,67 @@ def _spans(days: Iterable[date]) -> list[tuple[date, date]]:
     return spans
 
 
-def _sum_rollups(filters: UsageFilters, fields: Sequence[str], spans: Sequence[tuple[date, date]]) -> Rows:
+def _sum_rollups(filters: UsageFilters, fields: Sequence[str], spans: Spans, version: int) -> Rows:
+    if not spans:
+        return []
     named = {*fields, *_equal(filters)}
-    totals: type[DailyRollup] | type[DailyTotal] = DailyRollup if named & {"user_id", "course_id"} else DailyTotal
-    rows: QuerySet[Any] = totals._default_manager.filter(_inside(spans), **_equal(filters))
-    return _group(rows.order_by(), fields, calls=Sum("calls"))
+    if not named & {"user_id", "course_id"}:
+        totals = DailyTotal.objects.filter(_inside(spans), **_equal(filters)).order_by()
+        return _group(totals, fields, calls=Sum("calls"))
+    rollups = DailyRollup.objects.filter(_inside(spans), **_equal(filters)).order_by()
+
+    def sums() -> list[dict[str, Any]]:
+        return list(_group(rollups, fields, calls=Sum("calls")))
+
+    if filters.user_id is not None or filters.course_id is not None:
+        return sums()  # few rows, found by an index
+    return _remembered(("sums", filters, fields, spans, version), sums)
 
 
-def _sum_records(filters: UsageFilters, fields: Sequence[str], spans: Sequence[tuple[date, date]]) -> Rows:
-    records = _records_outside(filters, spans)
-    if "day" in fields:
-        records = records.annotate(day=TruncDate("started_at", tzinfo=timezone.get_default_timezone()))
-    return _group(records, fields, calls=Count("id"))
+def _people_of(rows: QuerySet[Any]) -> QuerySet[Any, int]:
+    return rows.values_list("user_id", flat=True).distinct()
 
 
-def _inside(spans: Sequence[tuple[date, date]]) -> Q:
+def _remembered(about: tuple[Any, ...], read: Callable[[], T]) -> T:
+    """What complete days add up to does not change until one is written again, and that is part of `about`."""
+    key = "usage:" + sha256(repr((connection.settings_dict["NAME"], *about)).encode()).hexdigest()
+    found: T | None = cache.get(key)
+    if found is None:
+        found = read()
+        cache.set(key, found, REMEMBERED)
+    return found
+
+
+def _sum_records(filters: UsageFilters, fields: Sequence[str], spans: Spans) -> Rows:
+    day = {"day": TruncDate("started_at", tzinfo=timezone.get_default_timezone())} if "day" in fields else {}
+    for records in _records_outside(filters, spans):
+        yield from _group(records.annotate(**day), fields, calls=Count("id"))
+
+
+def _inside(spans: Spans) -> Q:
     inside = Q(pk__in=[])
     for first, last in spans:
         inside |= Q(day__gte=first, day__lte=last)
     return inside
 
 
-def _records_outside(filters: UsageFilters, spans: Sequence[tuple[date, date]]) -> QuerySet[UsageRecord]:
-    # The gaps between the spans, written as ranges so that the index on time serves them.
-    begins = [None, *(clock.start_of(last + _DAY) for _, last in spans)]
-    ends = [*(clock.start_of(first) for first, _ in spans), None]
-    outside = Q(pk__in=[])
+def _records_outside(filters: UsageFilters, spans: Spans) -> list[QuerySet[UsageRecord]]:
+    """The records of the days that are not complete: one range of time for each gap between the spans.
+
+    A range each, and none that is surely empty: of several in one statement both databases make a walk over all rows.
+    """
+    begins = [filters.first_day, *(last + _DAY for _, last in spans)]
+    ends = [*(first for first, _ in spans), filters.last_day and filters.last_day + _DAY]
+    records = list_records(replace(filters, first_day=None, last_day=None)).select_related(None).order_by()
+    gaps = []
     for begin, end in zip(begins, ends, strict=True):
-        after = Q(started_at__gte=begin) if begin else Q(started_at__isnull=False)
-        outside |= after & Q(started_at__lt=end) if end else after
-    return list_records(filters).filter(outside).select_related(None).order_by()
+        if begin is None or end is None or begin < end:
+            after = Q(started_at__gte=clock.start_of(begin)) if begin else Q()
+            gaps.append(records.filter(after & (Q(started_at__lt=clock.start_of(end)) if end else Q())))
+    return gaps
 
 
 def _group(rows: QuerySet[Any], fields: Sequence[str], *, calls: Aggregate) -> Rows:
-    sums = {f"total_{measure}": Coalesce(Sum(measure), 0) for measure in _MEASURES if measure != "calls"}
+    sums = {f"total_{measure}": Coalesce(Sum(measure), 0) for measure in MEASURES if measure != "calls"}
     sums["total_calls"] = Coalesce(calls, 0)
     return rows.values(*fields).annotate(**sums) if fields else [rows.aggregate(**sums)]

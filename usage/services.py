@@ -6,6 +6,7 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from audit.services import record
 from core import clock, rows
@@ -133,7 +134,7 @@ def roll_up_day(day: date) -> int:
     DailyTotal.objects.filter(day=day).delete()
     DailyTotal.objects.bulk_create([DailyTotal(day=day, **total) for total in total_rollups(day)], batch_size=500)
     over_at = clock.start_of(day + timedelta(days=1)) + SETTLING_TIME
-    RollupDay.objects.filter(day=day).update(complete=clock.now() >= over_at)
+    RollupDay.objects.filter(day=day).update(complete=clock.now() >= over_at, writings=F("writings") + 1)
     return len(totals)
 
 

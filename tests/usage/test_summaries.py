@@ -6,6 +6,7 @@ from functools import partial
 from random import Random
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from core import clock
@@ -14,7 +15,7 @@ from courses.models import Course
 from tests.racing import race
 from tests.usage.test_record_usage import record
 from usage.models import DailyRollup, RollupDay
-from usage.selectors import list_days_to_roll_up, summarize
+from usage.selectors import count_people, list_days_to_roll_up, summarize
 from usage.services import roll_up, roll_up_day
 from usage.types import Group, Outcome, UsageFilters
 
@@ -129,3 +130,30 @@ def test_late_records_and_rollups_at_once_lose_no_call(sara: User, monkeypatch: 
     roll_up()
     assert summarize(UsageFilters())[0].calls == 24
     assert sum(DailyRollup.objects.values_list("calls", flat=True)) == 24
+
+
+@pytest.mark.both_databases
+@pytest.mark.usefixtures("some_weeks")
+def test_a_day_that_is_written_again_is_not_remembered(sara: User, omar: User, course: Course) -> None:
+    roll_up()
+    day = date(2026, 11, 10)
+    asked = UsageFilters(first_day=day, last_day=day)
+    calls = sum(total.calls for total in summarize(asked, by=("course",)))
+    ines = User.objects.create_user("late@example.edu", "x", name="Late", role="instructor")
+    people = count_people(asked)
+    record(ines, started_at=datetime(2026, 11, 10, 4, 0, tzinfo=UTC), course_id=course.pk)
+    assert count_people(asked) == people + 1
+    roll_up()
+    assert sum(total.calls for total in summarize(asked, by=("course",))) == calls + 1
+    assert count_people(asked) == people + 1
+
+
+@pytest.mark.usefixtures("some_weeks")
+def test_what_complete_days_add_up_to_is_read_once(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    roll_up()
+    asked = UsageFilters(first_day=date(2026, 11, 5), last_day=date(2026, 11, 20))
+    for ask in (partial(summarize, asked, by=("course",)), partial(count_people, asked)):
+        with django_assert_num_queries(2):  # which days are complete, and their sums
+            first = ask()
+        with django_assert_num_queries(1):
+            assert ask() == first
