@@ -31,12 +31,14 @@ from courses.services import (
     enroll,
     except_from_exam,
     publish_rule,
+    save_term,
 )
 from courses.types import Approach, CourseRole, Readers
 from gateway.models import Model, Provider, Route, Upstream
 from gateway.types import ProviderKind
 from gateway.upstreams.placeholder import draw
 from policies.models import ClauseVersion
+from policies.services import create_notice
 from quotas import services as quotas
 from quotas.types import Unit
 from tests.chat.conftest import accepted
@@ -152,6 +154,8 @@ def things(campus: Conversation, sara: User, ines: User, root: User, settings: L
         "offer_id": quotas.set_offer(unit=Unit.PROMPTS, amount=10, price_micro=5_000_000).pk,
         "clause_id": version.clause_id,
         "version_id": version.pk,
+        "notice_id": create_notice(columns={f"text_{lang}": "Exams" for lang in ("en", "zh_hant", "zh_hans")}).pk,
+        "term_id": save_term(code="2099", name="To come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1)).pk,
         "form": "json",
         "size": 192,
     }

@@ -38,6 +38,41 @@ def list_addresses(things: Mapping[str, object], *, of_admin: bool = False) -> l
     return sorted(set(found))
 
 
+def list_unknown_parameters(things: Mapping[str, object]) -> set[str]:
+    """The parameters of our routes that nothing in `things` is named for: their pages would not be looked at."""
+    found = {
+        one or other
+        for route in list_routes(get_resolver().url_patterns)
+        if not route.startswith(_NOT_OURS) and not route.endswith(".csv")
+        for one, other in _PARAMETER.findall(route)
+    }
+    return found - things.keys()
+
+
+def list_closed(people: list[User | None], things: Mapping[str, object]) -> set[str]:
+    """The addresses where each of `people` is told that there is nothing, or nothing for them."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_list_closed, people, things).result()
+
+
+def _list_closed(people: list[User | None], things: Mapping[str, object]) -> set[str]:
+    closed = set(list_addresses(things))
+    for person in people:
+        client = Client(headers={"accept": "text/html"}, raise_request_exception=False)
+        if person:
+            client.force_login(person)
+        closed = {address for address in closed if not _answers(client, address)}
+    connections.close_all()
+    return closed
+
+
+def _answers(client: Client, address: str) -> bool:
+    response = client.get(address)
+    response.close()
+    is_sent_to_sign_in = "/accounts/login/" in response.headers.get("location", "")
+    return response.status_code == 405 or (response.status_code < 400 and not is_sent_to_sign_in)
+
+
 def list_places(people: list[User | None], things: Mapping[str, object]) -> Places:
     """Who opens which pages: each is opened by the first of `people` to whom it is shown."""
     # In a thread of its own: Playwright keeps an event loop in the main one, where no asynchronous view may be called.

@@ -1,28 +1,15 @@
 """Every page can be used by everyone: by keyboard, by a screen reader, in the dark, on a small phone (WCAG 2.2 AA)."""
 
-import base64
 import os
-from datetime import date
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from playwright.sync_api import Page, expect
 
-from accounts.models import ApiKey, User
-from chat.models import Conversation, ImageJob, Picture
-from chat.pictures import repaint
-from chat.services import open_answer_link
-from chat.types import Author, Progress
-from courses.services import save_term
-from gateway.models import Model
-from gateway.services import sync_catalog
-from gateway.upstreams.placeholder import draw
-from policies.selectors import list_current
-from policies.services import create_notice
+from accounts.models import User
+from chat.models import Conversation
 from tests.pages.conftest import Theme, Visit
-from tests.pages.places import Places, list_places
+from tests.pages.places import Places, list_closed, list_places, list_unknown_parameters
 
 pytestmark = pytest.mark.browser
 
@@ -41,41 +28,36 @@ LOOKS: list[tuple[str, int, str]] = (
 )
 
 
+# What none of the cast is shown, though each of its things is there: what this installation or this person has not
+# switched on, a draft's page for what is published, and a page that needs a question in its address.
+CLOSED = [
+    "/accounts/2fa/recovery-codes/",
+    "/accounts/2fa/recovery-codes/download/",
+    "/accounts/2fa/totp/deactivate/",
+    "/accounts/confirm-email/",
+    "/accounts/email/",
+    "/images/jobs/{job_id}/preview/",
+    "/logo",
+    "/manage/clauses/versions/{version_id}/",
+    "/manage/quotas/simulation/",
+]
+# Of a mail that was sent or a purchase that was begun, whose pages are forms; and of a file, which is no page.
+ELSEWHERE = {"key", "uidb36", "reference", "attachment_id"}
+
+
 @pytest.fixture
-def places(campus: Conversation, sara: User, ines: User, root: User) -> Places:
+def places(people: list[User | None], things: dict[str, object]) -> Places:
     """Who opens which pages: all there are."""
-    answer = campus.messages.get(author=Author.MODEL)
-    open_answer_link(user_id=sara.pk, answer_id=answer.pk)
-    job = ImageJob.objects.create(user=sara, prompt="A reef", model="m", progress=Progress.COMPLETE, count=2)
-    ImageJob.objects.create(user=sara, prompt="A wreck", model="m", progress=Progress.WAITING)
-    ImageJob.objects.create(user=sara, prompt="A storm", model="m", progress=Progress.FAILED, code="upstream_error")
-    canvas = repaint(base64.b64encode(draw("A reef", size="", number=0)).decode(), is_placeholder=True)
-    name = default_storage.save(f"{canvas.digest}.png", ContentFile(canvas.data))
-    picture = Picture.objects.create(job=job, file=name, digest=canvas.digest, width=1024, height=1024)
-    sync_catalog()
-    local = Model.objects.filter(routes__isnull=False).earliest("pk")
-    upstream = local.routes.get().upstream
-    things = {
-        "term_id": save_term(code="2099", name="To come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1)).pk,
-        "notice_id": create_notice(columns={f"text_{lang}": "Exams" for lang in ("en", "zh_hant", "zh_hans")}).pk,
-        "clause_id": list_current().get().clause_id,
-        "version_id": list_current().get().pk,
-        "model_id": local.pk,
-        "provider_id": upstream.provider_id,
-        "upstream_id": upstream.pk,
-        "conversation_id": campus.pk,
-        "answer_id": answer.pk,
-        "picture_id": picture.pk,
-        "job_id": job.pk,
-        "user_id": sara.pk,
-        "person_id": sara.pk,
-        "code": "COMP1117",
-        "key_id": ApiKey.objects.get(user=sara).pk,
-    }
-    found = list_places([None, sara, ines, root], things)
-    assert sum(len(paths) for _person, paths in found) > 30
+    found = list_places(people, things)
     found[0][1].append("/nothing/here/")
     return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_page_is_looked_at(people: list[User | None], things: dict[str, object]) -> None:
+    """A new kind of page fails here until the cast has one of its things."""
+    assert list_unknown_parameters(things) == ELSEWHERE
+    assert list_closed(people, things) == {address.format(**things) for address in CLOSED}
 
 
 def faults(page: Page, path: str) -> list[str]:
