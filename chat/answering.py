@@ -27,11 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 class _Running:
-    """One answer being written here: its text so far, and a bell for those who follow it."""
+    """One answer being written here: its text and thought so far, and a bell for those who follow it."""
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
-        self.text = ""
+        self.text = self.thought = ""
         self.is_ending = False
         self.reply = open_reply(asked.admission)
         self.changed = asyncio.Event()
@@ -42,8 +42,9 @@ class _Running:
         try:
             async with self.reply as reply:
                 async for chunk in reply:
-                    if chunk.text:
+                    if chunk.text or chunk.thought:
                         self.text += chunk.text
+                        self.thought += chunk.thought
                         self._ring()
             progress, code = (Progress.STOPPED if self.reply.is_stopped else Progress.COMPLETE), ""
         except DomainError as error:
@@ -55,7 +56,7 @@ class _Running:
     async def _end(self, **how: Any) -> None:
         answer_id = self.asked.answer_id
         try:
-            await hop(services.finish_answer, answer_id=answer_id, text=self.text, **how)
+            await hop(services.finish_answer, answer_id=answer_id, text=self.text, thought=self.thought, **how)
         finally:
             del _running[answer_id]
             self._ring()
@@ -93,11 +94,8 @@ async def follow(answer_id: UUID) -> AsyncIterator[Snapshot]:
     """
     while True:
         if running := _running.get(answer_id):
-            changed, snapshot = (
-                running.changed,
-                Snapshot(running.text, Progress.RUNNING, running.asked.admission.prompts),
-            )
-            yield snapshot
+            changed, prompts = running.changed, running.asked.admission.prompts
+            yield Snapshot(running.text, Progress.RUNNING, prompts, thought=running.thought)
             await _wait(changed, LOOK_EVERY)
             continue
         snapshot = await hop(selectors.get_snapshot, answer_id)
@@ -126,11 +124,15 @@ async def _keep() -> None:
     """Once a second, as long as anything is running: save, renew leases, obey a stop pressed elsewhere."""
     while _running:
         await asyncio.sleep(SAVE_EVERY)
-        texts = {answer_id: running.text for answer_id, running in _running.items() if not running.is_ending}
-        if not texts:
+        growing = {answer_id: running for answer_id, running in _running.items() if not running.is_ending}
+        if not growing:
             continue
         try:
-            unwanted = await hop(services.save_progress, texts=texts)
+            unwanted = await hop(
+                services.save_progress,
+                texts={answer_id: running.text for answer_id, running in growing.items()},
+                thoughts={answer_id: running.thought for answer_id, running in growing.items()},
+            )
         except DatabaseError as error:
             _log.warning("answers not saved, trying again: %s", type(error).__name__)
             continue

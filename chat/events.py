@@ -1,6 +1,6 @@
-"""An answer as server-sent events: `text` as it grows, `end` or `error` at the end, a comment while it is silent.
+"""An answer as server-sent events: `thought` and `text` as they grow, `end` or `error` at the end, else a comment.
 
-The `id` of an event is the number of characters sent so far, so that a reader who comes back says where it was.
+The `id` of an event is the place up to which it was sent so far, so that a reader who comes back says where it was.
 """
 
 import asyncio
@@ -10,14 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from chat import answering
-from chat.types import Progress
+from chat.types import Place, Progress
 from core.threads import hop
 
 HEARTBEAT = 15.0  # seconds of silence a proxy must never see
 
 
-async def events_of(answer_id: UUID, *, after: int, ending: Callable[[], dict[str, Any]]) -> AsyncIterator[bytes]:
-    """The events of one answer from its character `after` on.
+async def events_of(answer_id: UUID, *, after: Place, ending: Callable[[], dict[str, Any]]) -> AsyncIterator[bytes]:
+    """The events of one answer from the place `after` on.
 
     Args:
         ending: what the last event tells; it reads the database and is called in a hop.
@@ -26,17 +26,23 @@ async def events_of(answer_id: UUID, *, after: int, ending: Callable[[], dict[st
     spoken_at = clock()
     yield b"retry: 1000\n\n"
     async for snapshot in answering.follow(answer_id):
-        if len(snapshot.text) > after:
-            yield frame("text", {"text": snapshot.text[after:]}, at=len(snapshot.text))
-            after, spoken_at = len(snapshot.text), clock()
+        thought, text = snapshot.thought[after.thought :], snapshot.text[after.text :]
+        if thought:
+            after = Place(after.text, snapshot.place.thought)
+            yield frame("thought", {"text": thought}, at=after)
+        if text:
+            after = Place(snapshot.place.text, after.thought)
+            yield frame("text", {"text": text}, at=after)
+        if thought or text:
+            spoken_at = clock()
         elif clock() - spoken_at >= HEARTBEAT:
             yield b": still here\n\n"
             spoken_at = clock()
         if snapshot.progress != Progress.RUNNING:
             name = "error" if snapshot.progress == Progress.FAILED else "end"
-            yield frame(name, await hop(ending), at=len(snapshot.text))
+            yield frame(name, await hop(ending), at=snapshot.place)
 
 
-def frame(name: str, data: dict[str, Any], *, at: int) -> bytes:
+def frame(name: str, data: dict[str, Any], *, at: Place) -> bytes:
     """One event; JSON keeps its data on one line."""
     return f"event: {name}\nid: {at}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()

@@ -107,6 +107,7 @@ def _transcript(conversation: Conversation) -> Transcript:
                 is_model=turn.message.author == Author.MODEL,
                 model=turn.message.model,
                 text=turn.message.text,
+                thought=turn.message.thought,
                 at=localtime(turn.message.created_at),
                 progress="" if turn.message.progress == Progress.COMPLETE else turn.message.get_progress_display(),
                 files=[

@@ -69,6 +69,7 @@ class Message(models.Model):
     parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="+")
     author = models.CharField(max_length=8, choices=Author)
     text = models.TextField(blank=True)
+    thought = models.TextField(blank=True, help_text=_("How the AI model came to its answer, where it says so."))
     progress = models.CharField(max_length=8, choices=Progress, default=Progress.COMPLETE)
     model = models.CharField(max_length=120, blank=True)
     call_id = models.UUIDField(null=True, unique=True)

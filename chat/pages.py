@@ -17,7 +17,7 @@ from chat import selectors
 from chat.errors import explain
 from chat.models import Attachment, Conversation, ImageJob, Message, Picture
 from chat.services import LONGEST_DESCRIPTION, LONGEST_IMAGE_PROMPT, LONGEST_PROMPT, MOST_IMAGES
-from chat.types import Author, Branch, ImageQuality, ImageSize, Progress
+from chat.types import Author, Branch, ImageQuality, ImageSize, Place, Progress
 from core import clock
 from core.errors import DomainError
 from core.types import Operation
@@ -52,9 +52,9 @@ class Turn:
         return self.message.author == Author.MODEL and self.message.progress in (Progress.FAILED, Progress.STOPPED)
 
     @property
-    def length(self) -> int:
-        """How many characters of a growing answer the page has: where the events go on."""
-        return len(self.message.text)
+    def place(self) -> Place:
+        """How much of a growing answer the page has: where the events go on."""
+        return Place(len(self.message.text), len(self.message.thought))
 
 
 @dataclass(frozen=True, slots=True)

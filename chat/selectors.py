@@ -324,6 +324,7 @@ def get_snapshot(answer_id: UUID) -> Snapshot:
         progress=Progress(answer.progress),
         prompts=answer.prompts,
         code=answer.code,
+        thought=answer.thought,
         is_abandoned=is_running and (answer.lease_until is None or answer.lease_until < clock.now()),
     )
 

@@ -30,7 +30,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One message: who wrote it, with which model, when, and what became of it ("" when complete)."""
+    """One message: who wrote it, with which model, when, and what became of it ("" when complete).
+
+    Args:
+        thought: how the model came to its answer; data alone holds it, for it is no part of what was said.
+    """
 
     author: str
     is_model: bool
@@ -39,6 +43,7 @@ class Line:
     at: datetime
     progress: str = ""
     files: Sequence[File] = ()
+    thought: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ def as_data(transcript: Transcript) -> dict[str, object]:
                 "at": line.at.isoformat(),
                 "progress": line.progress or "complete",
                 "text": line.text,
+                **({"thought": line.thought} if line.thought else {}),
                 **({"attachments": [_file(file) for file in line.files]} if line.files else {}),
             }
             for line in transcript.lines

@@ -82,10 +82,25 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reader of an answer is: how many characters of its text, and of the thought before it, she has.
+
+    Written "12", or "12-340" where the model thinks aloud.
+    """
+
+    text: int = 0
+    thought: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.text}-{self.thought}" if self.thought else str(self.text)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """How far an answer has come.
 
     Args:
+        thought: how the model came to it; never rendered, sent back or counted as the answer.
         prompts: held while it runs, used once it has ended.
         is_abandoned: it should be running, but whoever wrote it has died.
     """
@@ -95,3 +110,9 @@ class Snapshot:
     prompts: int
     code: str = ""
     is_abandoned: bool = False
+    thought: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where a reader is who has all of it."""
+        return Place(len(self.text), len(self.thought))

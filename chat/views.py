@@ -3,6 +3,7 @@
 A view that only waits for bytes is asynchronous and touches the database in hops; all others are synchronous.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -30,9 +31,11 @@ from accounts.authentication import principal_of, role_required
 from accounts.types import Principal
 from chat import answering, attaching, events, pages, selectors, services
 from chat.forms import AgainForm, AskForm, TitleForm, cleaned, wants_json
-from chat.types import Asked
+from chat.types import Asked, Place
 from core.errors import DomainError, InvalidRequest
 from core.threads import hop, leave_database
+
+_PLACE = re.compile(r"[0-9]{1,9}(-[0-9]{1,9})?")  # see chat.types.Place
 
 # ---- chat -------------------------------------------------------------------------------------------
 
@@ -90,7 +93,7 @@ async def answer_again(request: HttpRequest, answer_id: UUID) -> HttpResponse:
 @require_GET
 async def answer_events(request: HttpRequest, answer_id: UUID) -> HttpResponseBase:
     """Follow an answer from where the reader is (`Last-Event-ID`, or `after`); holds no database connection."""
-    after = _position(request.headers.get("Last-Event-ID") or request.GET.get("after", ""))
+    after = _place(request.headers.get("Last-Event-ID") or request.GET.get("after", ""))
     ending = await hop(_ending, request, answer_id)
     await leave_database()
     return StreamingHttpResponse(
@@ -239,12 +242,12 @@ def _request_stop(request: HttpRequest, answer_id: UUID) -> None:
 # ---- addresses with a query -------------------------------------------------------------------------
 
 
-def _position(value: str) -> int:
+def _place(value: str) -> Place:
     if not value:
-        return 0
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        return Place()
+    if not _PLACE.fullmatch(value):
         raise InvalidRequest(_("after must be a number of characters."), param="after")
-    return int(value)
+    return Place(*map(int, value.split("-")))
 
 
 def _id(value: str) -> UUID | None:

@@ -274,6 +274,7 @@ class Chunk(NamedTuple):  # thousands are made a second: a tuple costs a third o
         has_content: whether it carries anything a person could use: the first such chunk consumes the prompt (D2).
         totals: the provider's token totals, when this chunk reports them.
         finish_reason: why the model stopped, when this chunk says so.
+        thought: what the model says of its way to the answer, for the chat page.
     """
 
     data: bytes
@@ -282,6 +283,7 @@ class Chunk(NamedTuple):  # thousands are made a second: a tuple costs a third o
     totals: Totals | None = None
     finish_reason: str | None = None
     event: str = ""
+    thought: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,17 +215,23 @@ def _create_answer(answer_id: UUID, question: Message, admission: Admission) -> 
 # ---- an answer as it grows --------------------------------------------------------------------------
 
 
-def save_progress(*, texts: Mapping[UUID, str]) -> set[UUID]:
-    """Keep what running answers say so far and renew their leases; returns those a person wants stopped."""
+def save_progress(*, texts: Mapping[UUID, str], thoughts: Mapping[UUID, str] | None = None) -> set[UUID]:
+    """Keep what running answers say so far and what their models thought, and renew their leases.
+
+    Returns those a person wants stopped.
+    """
     lease_until = clock.now() + LEASE
     running = Message.objects.filter(progress=Progress.RUNNING)
     with transaction.atomic():
         for answer_id, text in texts.items():
-            running.filter(pk=answer_id).update(text=text, lease_until=lease_until)
+            thought = (thoughts or {}).get(answer_id, "")
+            running.filter(pk=answer_id).update(text=text, thought=thought, lease_until=lease_until)
     return set(running.filter(pk__in=texts, wants_stop=True).values_list("pk", flat=True))
 
 
-def finish_answer(*, answer_id: UUID, text: str, progress: Progress, code: str = "", retry_after: int = 0) -> bool:
+def finish_answer(
+    *, answer_id: UUID, text: str, progress: Progress, code: str = "", retry_after: int = 0, thought: str = ""
+) -> bool:
     """End an answer once; what it used is read from the ledger, which has been told before. True if this call did."""
     answer = Message.objects.filter(pk=answer_id, progress=Progress.RUNNING)
     call_id = answer.values_list("call_id", flat=True).first()
@@ -233,6 +239,7 @@ def finish_answer(*, answer_id: UUID, text: str, progress: Progress, code: str =
     return bool(
         answer.update(
             text=text,
+            thought=thought,
             progress=progress,
             code=code,
             retry_after=retry_after,
@@ -257,8 +264,8 @@ def end_abandoned_answers() -> int:
     """Mark answers whose process died as failed, with the text they had; safe when several do it at once."""
     dead = Message.objects.filter(progress=Progress.RUNNING, lease_until__lt=clock.now())
     return sum(
-        finish_answer(answer_id=answer_id, text=text, progress=Progress.FAILED, code=Lost.code)
-        for answer_id, text in dead.values_list("pk", "text")
+        finish_answer(answer_id=answer_id, text=text, thought=thought, progress=Progress.FAILED, code=Lost.code)
+        for answer_id, text, thought in dead.values_list("pk", "text", "thought")
     )
 
 

@@ -79,7 +79,7 @@ const ACTS = {
   "copy-code": (button) => copied(button, copyText(button.closest("figure").querySelector("code").textContent)),
   copy: (button) => {
     const article = button.closest("article");
-    copied(button, copyBoth(texts.get(article) ?? "", find(".prose", article).innerHTML));
+    copied(button, copyBoth(texts.get(article) ?? "", find("[data-markdown]", article).innerHTML));
   },
 };
 
@@ -152,9 +152,16 @@ async function watch(article, prose, text) {
   else if (text) markdown.show(text);
   let frame = 0;
   const told = {
-    text: (piece) => {
+    text: (piece, at) => {
       text += piece;
+      article.dataset.at = at;
       if (!isWhole) frame ||= requestAnimationFrame(() => ((frame = 0), markdown.show(text)));
+    },
+    thought: (piece, at) => {
+      const thought = find("[data-thought]", article);
+      thought.hidden = isWhole;
+      find("p", thought).append(piece); // a text, never markup
+      article.dataset.at = at;
     },
     waiting: (isAway) => say(isAway ? words.waiting : words.answering),
   };
@@ -167,7 +174,6 @@ async function watch(article, prose, text) {
     if (!(error instanceof Gone)) throw error;
     cancelAnimationFrame(frame);
     if (error.message === "401" && (await signedInAgain())) {
-      article.dataset.at = text.length;
       return watch(article, prose, text);
     }
     location.reload(); // signed out or deleted elsewhere: the server's page says which
@@ -182,7 +188,11 @@ function end(article, prose, text, last) {
   const final = parse(last.html).firstElementChild;
   const slot = find("[data-markdown]", final);
   if (text) slot.replaceWith(prose);
+  const [thinking, thought] = [article, final].map((one) => find("[data-thought]", one));
+  const isReading = thinking?.contains(document.activeElement);
+  if (thought) thought.open = thinking?.open ?? false;
   article.replaceWith(final);
+  if (isReading) find("summary", thought)?.focus();
   texts.set(final, text);
   showLeft(last.left);
   if (last.retry_after) patience.wait(final, last.retry_after, () => find("[data-again]", final)?.requestSubmit());

@@ -126,8 +126,14 @@ class _Pattern:
         heard, said = data.split(b'"%b"' % text), chunk.data.split(b'"%b"' % text)
         if len(heard) != _AROUND or len(said) != _AROUND:
             return None
-        is_content = heard[0].rstrip().endswith(b'"content":') and not chunk.finish_reason and not chunk.totals
-        if not is_content or len(_choices(orjson.loads(data))) != 1:
+        is_content = heard[0].rstrip().endswith(b'"content":')
+        if (
+            not is_content
+            or chunk.finish_reason
+            or chunk.totals
+            or chunk.thought
+            or len(_choices(orjson.loads(data))) != 1
+        ):
             return None
         return cls((heard[0] + b'"', b'"' + heard[1]), (said[0] + b'"', b'"' + said[1]))
 
@@ -220,6 +226,7 @@ def read_chat(body: bytes, *, model: str) -> Chunk:
         has_content=has_content,
         totals=read_totals(answer.get("usage")),
         finish_reason=reasons[0],
+        thought="".join(thought_of(message) for message in messages),
     )
 
 
@@ -286,6 +293,7 @@ def _chunk_of(event: dict[str, Any], *, model: str, shows_usage: bool) -> Chunk:
         finish_reason=next(
             (reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)), None
         ),
+        thought="".join(thought_of(delta) for delta in deltas),
     )
 
 
@@ -339,6 +347,12 @@ def _text(delta: Mapping[str, Any]) -> str:
     if not isinstance(value, str):
         raise UpstreamError
     return value
+
+
+def thought_of(delta: Mapping[str, Any]) -> str:
+    """What a delta, or a whole message, says of the model's way to its answer, under either of its two names."""
+    value = delta.get("reasoning_content") or delta.get("reasoning")
+    return value if isinstance(value, str) else ""
 
 
 def _check_not_empty(finish_reason: str | None, *, has_content: bool) -> None:

@@ -12,7 +12,7 @@ import orjson
 from core import clock
 from gateway.errors import ContentFiltered, UpstreamError
 from gateway.types import Call, Chunk
-from gateway.upstreams.replies import ChatReader, Events, read_chat, read_object, read_totals, reported
+from gateway.upstreams.replies import ChatReader, Events, read_chat, read_object, read_totals, reported, thought_of
 
 Event = dict[str, Any]
 _ENDINGS = ("response.completed", "response.incomplete")
@@ -198,8 +198,7 @@ class Composer:
             self._is_begun = True
             yield self._event("response.created", response=self._snapshot())
             yield self._event("response.in_progress", response=self._snapshot())
-        thought = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(thought, str) and thought:
+        if thought := thought_of(delta):
             yield from self._extend(_Thought, "", thought)
         if delta.get("content"):
             tokens = logprobs.get("content") if isinstance(logprobs, dict) else None

@@ -4,7 +4,7 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 
 const PAUSES = [500, 1000, 2000, 5000, 10000]; // milliseconds between attempts
 
-// Calls told.text(piece) as the answer grows and returns the last event: { name: "end" | "error", data }.
+// Calls told.text(piece, at) and told.thought(piece, at) as the answer grows, `at` being the place reached, and returns the last event: { name: "end" | "error", data }.
 // told.waiting(yes) says whether the connection is away. Throws Gone when there is nothing to follow any more.
 export async function follow(url, after, told, signal) {
   let at = String(after);
@@ -15,8 +15,8 @@ export async function follow(url, after, told, signal) {
         attempt = 0;
         at = event.id ?? at;
         const data = JSON.parse(event.data);
-        if (event.event !== "text") return { name: event.event, data };
-        told.text(data.text);
+        if (event.event !== "text" && event.event !== "thought") return { name: event.event, data };
+        told[event.event](data.text, at);
       }
     } catch (error) {
       if (error instanceof Gone || signal?.aborted) throw error;
