@@ -15,12 +15,12 @@ from accounts.models import User
 from audit.services import record as record_act
 from core import clock
 from courses.models import Course, Permission
-from courses.services import create_assignment, create_course, enroll
+from courses.services import create_assignment, create_course, enroll, save_term
 from courses.types import CourseRole
 from gateway.models import Model, Provider, Upstream
 from gateway.services import sync_catalog
 from policies.selectors import list_current
-from policies.services import create_version
+from policies.services import create_notice, create_version
 from quotas.models import Offer, Quota, Request
 from quotas.services import install_default_quota, set_pool
 from tests.authorization.test_matrix import list_routes
@@ -36,6 +36,12 @@ ADMINISTRATOR = {
     "/manage/clauses/": 7,
     "/manage/clauses/{clause}/draft/": 6,
     "/manage/clauses/versions/{draft}/": 7,
+    "/manage/clauses/{clause}/accepted/": 0,
+    "/manage/notices/": 0,
+    "/manage/notices/new/": 0,
+    "/manage/notices/{notice}/": 0,
+    "/manage/terms/": 0,
+    "/manage/terms/{term}/": 0,
     "/manage/audit/": 7,
     "/manage/people/import/": 4,
     "/manage/people/{sara}/": 9,
@@ -159,6 +165,8 @@ def things(course: Course, clauses: None, sara: User) -> dict[str, object]:
         "sara": sara.pk,
         "clause": version.clause_id,
         "draft": create_version(clause_id=version.clause_id, wordings=wordings).pk,
+        "notice": create_notice(columns={f"text_{lang}": "Exams" for lang in ("en", "zh_hant", "zh_hans")}).pk,
+        "term": save_term(code="2099", name="To come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1)).pk,
         "model": Model.objects.earliest("pk").pk,
         "provider": Provider.objects.earliest("pk").pk,
         "upstream": Upstream.objects.earliest("pk").pk,

@@ -201,7 +201,8 @@ def test_c19_the_same_key_while_the_first_runs_is_told_to_wait(web: httpx2.Clien
     headers = {"idempotency-key": "homework-3"}
     body = {**CHAT, "model": "slow", "stream": True}
     with web.stream("POST", "/v1/chat/completions", json=body, headers=headers) as first:
-        next(first.iter_lines())
+        lines = first.iter_lines()  # kept, for it hangs up when it is forgotten
+        next(lines)
         answer = web.post("/v1/chat/completions", json=body, headers=headers)
 
     assert (answer.status_code, code_of(answer)) == (409, "idempotency_in_flight")
