@@ -20,7 +20,7 @@ from accounts.authentication import principal_of, role_required
 from accounts.selectors import get_person_by_id
 from accounts.types import Role
 from config.api import nothing_here
-from courses.api import CoursesViewSet, EnrollmentsViewSet
+from courses.api import CoursesViewSet, EnrollmentsViewSet, TermsViewSet
 from courses.selectors import list_courses_of
 from gateway.api import ModelsViewSet, ProvidersViewSet
 from policies.api import ClausesViewSet, MyAcknowledgments
@@ -145,6 +145,7 @@ router = DefaultRouter()
 router.include_format_suffixes = False
 router.register("people", PeopleViewSet, basename="people")
 router.register("keys", KeysViewSet, basename="keys")
+router.register("terms", TermsViewSet, basename="terms")
 router.register("courses", CoursesViewSet, basename="courses")
 router.register("enrollments", EnrollmentsViewSet, basename="enrollments")
 router.register("clauses", ClausesViewSet, basename="clauses")

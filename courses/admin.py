@@ -1,4 +1,4 @@
-"""Courses and enrollments in Django's admin, through the same services as everything else."""
+"""Terms, courses and enrollments in Django's admin, through the same services as everything else."""
 
 from typing import Any
 
@@ -6,9 +6,18 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from audit.admin import ReadOnlyAdmin
 from courses import services
-from courses.models import Course, Enrollment
+from courses.models import Course, Enrollment, Term
 from courses.types import CourseRole
+
+
+@admin.register(Term)
+class TermAdmin(ReadOnlyAdmin):
+    """To read: the page of terms writes them and says at the field which days cannot be."""
+
+    list_display = ("code", "name", "starts_on", "ends_on")
+    search_fields = ("code", "name")
 
 
 @admin.register(Course)

@@ -1,4 +1,4 @@
-"""Courses and enrollments under /api/."""
+"""Terms, courses and enrollments under /api/."""
 
 from typing import Any
 
@@ -13,10 +13,37 @@ from rest_framework.serializers import BaseSerializer
 from accounts.authentication import principal_of
 from accounts.types import columns_of
 from courses import services
-from courses.models import Course, Enrollment
-from courses.selectors import list_visible_courses, list_visible_enrollments
-from courses.serializers import CourseSerializer, EnrollmentSerializer
+from courses.models import Course, Enrollment, Term
+from courses.selectors import find_terms, list_visible_courses, list_visible_enrollments
+from courses.serializers import CourseSerializer, EnrollmentSerializer, TermSerializer
 from courses.types import CourseRole
+
+
+class TermsViewSet(viewsets.ModelViewSet[Term]):
+    """The university's terms, the last written first. Everyone reads them; administrators write them.
+
+    A term that has begun keeps its first day and cannot be deleted: quotas are counted from it.
+    """
+
+    queryset = find_terms()
+    serializer_class = TermSerializer
+    http_method_names = ("get", "post", "patch", "delete", "head", "options")
+    lookup_field = "code"
+    lookup_value_regex = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [IsAuthenticated() if self.action in ("list", "retrieve") else IsAdminUser()]
+
+    def perform_create(self, serializer: BaseSerializer[Term]) -> None:
+        serializer.instance = services.save_term(**serializer.validated_data)
+
+    def perform_update(self, serializer: BaseSerializer[Term]) -> None:
+        term = self.get_object()
+        kept = {"code": term.code, "name": term.name, "starts_on": term.starts_on, "ends_on": term.ends_on}
+        serializer.instance = services.save_term(**kept | serializer.validated_data)
+
+    def perform_destroy(self, instance: Term) -> None:
+        services.remove_term(code=instance.code)
 
 
 class CoursesViewSet(

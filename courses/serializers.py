@@ -1,4 +1,4 @@
-"""Courses and enrollments as the resource API shows and reads them."""
+"""Terms, courses and enrollments as the resource API shows and reads them."""
 
 from typing import Any, ClassVar
 
@@ -7,7 +7,30 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import Department, User
-from courses.models import Course, Enrollment
+from courses.models import Course, Enrollment, Term
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A term to come",
+            {"code": "2026-2", "name": "Spring 2027", "starts_on": "2027-01-11", "ends_on": "2027-05-31"},
+            request_only=True,
+        )
+    ]
+)
+class TermSerializer(serializers.ModelSerializer[Term]):
+    """A term; administrators write it, all but the code of one that exists."""
+
+    class Meta:
+        model = Term
+        fields = ("code", "name", "starts_on", "ends_on")
+
+    def validate_code(self, code: str) -> str:
+        """A term is named by its code, so it stays."""
+        if self.instance is not None and code != self.instance.code:
+            raise serializers.ValidationError(_("A term keeps its code. Make a new term instead."))
+        return code
 
 
 @extend_schema_serializer(

@@ -89,6 +89,7 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
     offer = set_offer(unit=Unit.PROMPTS, amount=50, price_micro=1, is_enabled=False)
     purchase = Purchase.objects.create(user=sara, amount=50, unit=Unit.PROMPTS, price_micro=1, currency="HKD")
     attachment = Attachment.objects.create(user=sara, kind=FileKind.TEXT, name="a.txt", size=1, characters=1, text="a")
+    term = save_term(code="2099", name="A term to come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1))
     things = {
         "user_id": sara.pk,
         "key_id": key.pk,
@@ -110,9 +111,8 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
         "model_id": Model.objects.earliest("pk").pk,
         "provider_id": Provider.objects.earliest("pk").pk,
         "upstream_id": Upstream.objects.get(provider=Provider.objects.earliest("pk")).pk,
-        "term_id": save_term(
-            code="2099", name="A term to come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1)
-        ).pk,
+        "term_id": term.pk,
+        "terms/code": term.code,
         "notice_id": create_notice(columns={f"text_{lang}": "x" for lang in ("en", "zh_hant", "zh_hans")}).pk,
         "models/pk": Model.objects.earliest("pk").pk,
         "providers/pk": Provider.objects.earliest("pk").pk,
