@@ -39,6 +39,7 @@ def course_chats(request: HttpRequest, code: str) -> HttpResponse:
         "chats": chats,
         "earlier": chats[-1].updated_at if len(chats) == selectors.COURSE_CHATS_AT_ONCE else None,
         "openings": list_openings_in(course.pk)[:20],
+        "tab": "chats",
     }
     return render(request, "chat/course_chats.html", context)
 

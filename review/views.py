@@ -46,7 +46,7 @@ def course(request: HttpRequest, code: str) -> HttpResponse:
     """One course: its weeks and its people."""
     shown = access_taught_course(user_id=_user_id(request), code=code)
     form = CourseUseForm(shown, request.GET)
-    context = {"course": shown, "form": form, "courses": list_taught_courses(_user_id(request))}
+    context = {"course": shown, "form": form, "courses": list_taught_courses(_user_id(request)), "tab": "use"}
     if not form.is_valid():
         return render(request, "review/course.html", context, status=400)
     use = read_course(shown, **form.asked())
