@@ -19,6 +19,7 @@ from audit.imports import answer_import
 from audit.lists import Column, Listing
 from core import clock
 from core.errors import InvalidRequest, Refusal
+from core.text import read_id
 
 PEOPLE = Listing(
     name="people",
@@ -125,8 +126,8 @@ def revoke_keys(request: HttpRequest, user_id: int) -> HttpResponse:
     key_id = request.POST.get("key", "")
     if key_id == "all":
         services.revoke_api_keys(user_id=selectors.get_person_by_id(user_id).pk)
-    elif key_id.isascii() and key_id.isdigit() and len(key_id) < 19:
-        services.revoke_api_key(user_id=user_id, key_id=int(key_id))
+    elif (named := read_id(key_id)) is not None:
+        services.revoke_api_key(user_id=user_id, key_id=named)
     else:
         raise InvalidRequest(_("Say which key to revoke, or all."), param="key")
     messages.success(request, _("No program can use it any more."))

@@ -1,17 +1,27 @@
 """What people fill in about themselves, and administrators about people."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.account.forms import LoginForm
 from django import forms
-from django.core.validators import MaxValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.selectors import list_departments
 from accounts.types import Role
 from core import clock
+from core.clock import KNOWN_DAYS
 from core.forms import LinesForm
+
+
+class SignInForm(LoginForm):
+    """Allauth's own, in the words of the other pages."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _("E-mail")
+        self.fields["remember"].label = _("Remember me")
 
 
 class NewKeyForm(forms.Form):
@@ -23,7 +33,7 @@ class NewKeyForm(forms.Form):
     expires_at = forms.DateField(
         label=_("Last day"),
         required=False,
-        validators=[MaxValueValidator(date(2099, 12, 31))],
+        validators=KNOWN_DAYS,
         widget=forms.DateInput(attrs={"type": "date"}),
         help_text=_("The key works until the end of this day. Empty: until you revoke it."),
     )

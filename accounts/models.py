@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.types import Role
 from core import clock
+from core.clock import KNOWN_INSTANTS
 
 
 class Department(models.Model):
@@ -111,7 +112,7 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     course_code = models.CharField(_("bound to course"), max_length=32, blank=True)
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
-    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True, validators=KNOWN_INSTANTS)
     last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked"), null=True, editable=False)
 

@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import ApiKey, Department, User
+from core.serializers import ExactSerializer
 
 
 @extend_schema_serializer(
@@ -17,7 +18,7 @@ from accounts.models import ApiKey, Department, User
         )
     ]
 )
-class PersonSerializer(serializers.ModelSerializer[User]):
+class PersonSerializer(ExactSerializer, serializers.ModelSerializer[User]):
     """A person; administrators may write all but the id and the date."""
 
     department = serializers.SlugRelatedField(
@@ -41,7 +42,7 @@ class PersonSerializer(serializers.ModelSerializer[User]):
         )
     ]
 )
-class KeySerializer(serializers.ModelSerializer[ApiKey]):
+class KeySerializer(ExactSerializer, serializers.ModelSerializer[ApiKey]):
     """A key without its secret."""
 
     class Meta:

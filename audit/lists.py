@@ -186,7 +186,10 @@ def _beyond(rows: QuerySet[Any], field: str, edge: object, *, is_falling: bool) 
     if value is None:
         return Q()  # the row is gone, or never was: from the start
     beyond = "lt" if is_falling else "gt"
-    return Q(**{f"{field}__{beyond}": value}) | Q(**{field: value, f"pk__{beyond}": edge})
+    # The first condition says nothing new: it is where an index can begin, which no OR can tell it.
+    return Q(**{f"{field}__{beyond}e": value}) & (
+        Q(**{f"{field}__{beyond}": value}) | Q(**{field: value, f"pk__{beyond}": edge})
+    )
 
 
 def _key(rows: QuerySet[Any], text: str | None) -> object:

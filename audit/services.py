@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit import chain
 from audit.models import Entry
 from audit.selectors import find_last
 from audit.types import Actor, Through
 from core import clock
+from core.locks import lock
 from core.text import one_line
 
 _actor: ContextVar[Callable[[], Actor] | None] = ContextVar("actor", default=None)
@@ -52,7 +53,7 @@ def record(
         changes: by field what was and what is, as `differences` makes it; counts and the like as `[None, value]`.
         reason: what was given as the reason.
     """
-    _lock()
+    lock("audit_entry")
     actor = (_actor.get() or _unattended)()
     last = find_last()
     entry = Entry(
@@ -99,13 +100,6 @@ def _unattended() -> Actor:
     if Path(sys.argv[0]).name == "manage.py" and len(sys.argv) > 1:
         return Actor(name=f"manage.py {sys.argv[1]} ({getpass.getuser()})", through=Through.COMMAND)
     return Actor()
-
-
-def _lock() -> None:
-    # SQLite lets one transaction write at a time anyway.
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("select pg_advisory_xact_lock(hashtext('audit_entry'))")
 
 
 def _plain(value: Any) -> Any:

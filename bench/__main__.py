@@ -1,4 +1,4 @@
-"""`make bench`: `python -m bench [start] [http] [page] [pages] [frames] [soak]`, each in its own folder.
+"""`make bench`: `python -m bench [start] [http] [page] [opening] [pages] [frames] [soak]`, each in its own folder.
 
 By itself start and http. The figures belong to this machine now: run it when nothing else runs.
 Nothing is asserted about time.
@@ -6,12 +6,13 @@ Nothing is asserted about time.
 
 import argparse
 
-from bench import frames, http, page, pages, soak, start
+from bench import frames, http, opening, page, pages, soak, start
 
 PARTS = {
     "start": start.main,
     "http": http.main,
     "page": page.main,
+    "opening": opening.main,
     "pages": pages.main,
     "frames": frames.main,
     "soak": soak.main,

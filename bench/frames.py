@@ -24,10 +24,13 @@ SITE = "http://bench.invalid/"
 TOKENS, PACE = 20_000, 100  # of a long answer, a second
 _HTML = """<!doctype html><html lang="en"><meta charset="utf-8">
 <link rel="stylesheet" href="tokens.css"><link rel="stylesheet" href="app.css">
-<div class="shell"><main class="chat"><div class="transcript"><div class="thread"><article class="message">
-<div class="body"><div class="prose" id="prose"></div></div></article></div></div></main></div>
+<div class="shell"><main class="chat"><div class="transcript"><div class="thread">
+<article class="message" aria-busy="true"><div class="body">
+<div class="prose" id="prose"></div></div></article></div></div></main></div>
 <script type="module">
+import { Ending } from "./ending.js";
 import { Markdown } from "./markdown.js";
+window.ending = new Ending(document.querySelector(".transcript"));
 window.fresh = () => {
   const prose = document.createElement("div");
   prose.className = "prose";
@@ -39,6 +42,7 @@ window.ready = true;
 # Each piece is shown in a frame of its own, as the chat page does it.
 _GROW = """async ({ text, pieces, pace }) => {
   const markdown = fresh();
+  ending.grow(true);
   const began = performance.now();
   for (let shown = 0; shown < pieces; ) {
     await new Promise(requestAnimationFrame);
@@ -46,6 +50,7 @@ _GROW = """async ({ text, pieces, pace }) => {
     markdown.show(text.slice(0, Math.ceil((text.length * shown) / pieces)));
   }
   await markdown.finish(text);
+  ending.grow(false);
   await new Promise((done) => setTimeout(done, 300));
 }"""
 _WHOLE = """async ({ text }) => {
@@ -147,10 +152,10 @@ def main(options: argparse.Namespace) -> None:
 
 
 def bundle(folder: Path) -> None:
-    """Our renderer as one module in `folder`, by the bundler that builds the pages' scripts."""
-    source = str(ROOT / "frontend" / "src" / "shared" / "markdown.js")
+    """Our renderer, and what keeps it at its end, as modules in `folder`, by the bundler of the pages' scripts."""
+    sources = [str(ROOT / "frontend" / "src" / "shared" / name) for name in ("markdown.js", "ending.js")]
     script = f"""import {{ build }} from "esbuild";
-      await build({{ entryPoints: [{json.dumps(source)}], outdir: {json.dumps(str(folder))}, bundle: true,
+      await build({{ entryPoints: {json.dumps(sources)}, outdir: {json.dumps(str(folder))}, bundle: true,
         splitting: true, format: "esm", minify: true, target: "es2022" }});"""
     node = shutil.which("node", path=f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}")
     subprocess.run([node or "node", "--input-type=module", "-e", script], cwd=ROOT / "frontend", check=True)

@@ -8,6 +8,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSON = "bench@example.edu"
+_SIGN_IN = f"""
+from django.test import Client
+from accounts.models import User
+client = Client()
+client.force_login(User.objects.get(email="{PERSON}"))
+print(client.cookies["sessionid"].value)
+"""
 
 
 def environment_in(folder: Path, **changes: str) -> dict[str, str]:
@@ -29,10 +36,23 @@ def make_person(environment: dict[str, str]) -> str:
     return manage(environment, "issue_key", PERSON).split()[-1]
 
 
+def sign_in(environment: dict[str, str]) -> str:
+    """Make a new installation ready, with its person; the cookie of her session."""
+    for verb in ("migrate", "prepare"):
+        manage(environment, verb)
+    make_person(environment)
+    return run(environment, _SIGN_IN)
+
+
 def manage(environment: dict[str, str], *arguments: str) -> str:
     """What a management command prints."""
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def run(environment: dict[str, str], program: str) -> str:
+    """What a program prints that runs inside the installation."""
+    return manage(environment, "shell", "-v0", "-c", program).strip()
 
 
 def free_port() -> int:

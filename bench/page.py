@@ -22,13 +22,6 @@ LATENCY = 150  # milliseconds, round trip
 BITS_A_SECOND = 1_638_400
 SLOWER = 4
 PHONE: ViewportSize = {"width": 390, "height": 780}
-_SIGN_IN = f"""
-from django.test import Client
-from accounts.models import User
-client = Client()
-client.force_login(User.objects.get(email="{installation.PERSON}"))
-print(client.cookies["sessionid"].value)
-"""
 # What the browser itself says of its paints.
 _WATCH = """
 window.paints = [];
@@ -57,7 +50,7 @@ def open_page(browser: Browser, address: str, *, cookie: str) -> View:
     page = context.new_page()
     sizes: dict[str, tuple[str, int]] = {}
     line = context.new_cdp_session(page)
-    _slow_down(line)
+    slow_down(line)
     kinds: dict[str, str] = {}
     line.on("Network.responseReceived", lambda told: kinds.update({told["requestId"]: told["type"]}))
     line.on(
@@ -89,10 +82,7 @@ def main(options: argparse.Namespace) -> None:
     """Measure the chat page of somebody who signed in, and print one table."""
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
         environment = installation.environment_in(Path(folder), LOCAL_MODEL="0")
-        for verb in ("migrate", "prepare"):
-            installation.manage(environment, verb)
-        installation.make_person(environment)
-        cookie = installation.manage(environment, "shell", "-v0", "-c", _SIGN_IN).strip()
+        cookie = installation.sign_in(environment)
         port = int(environment["PORT"])
         serve = [sys.executable, "manage.py", "serve"]
         with running(serve, port=port, log=Path(folder) / "log", cwd=installation.ROOT, env=environment):
@@ -118,7 +108,8 @@ def _rows(address: str, cookie: str) -> list[tuple[str, str]]:
     ]
 
 
-def _slow_down(line: CDPSession) -> None:
+def slow_down(line: CDPSession) -> None:
+    """Make of the page's network and processor those of a phone, with nothing cached."""
     line.send("Network.enable")
     line.send("Network.setCacheDisabled", {"cacheDisabled": True})
     line.send(

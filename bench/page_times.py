@@ -4,6 +4,7 @@ Requests run in this process, one after the other, so that the server's own work
 busy machine believe the column CPU: the processor this process and its PostgreSQL backend used for one request.
 """
 
+import gc
 import os
 import statistics
 import sys
@@ -29,9 +30,15 @@ from accounts.models import User  # noqa: E402
 from accounts.types import Role  # noqa: E402
 from chat.models import Conversation  # noqa: E402
 from core import clock  # noqa: E402
+from policies.models import Clause  # noqa: E402
 
 ROUNDS = 8
 SLOW = 3000  # ms; a page that takes longer is measured three times
+GROUPS = ("model", "operation", "outcome", "via", "role", "department", "course", "user")
+RESOURCES = (
+    *("people", "keys", "terms", "courses", "enrollments", "clauses", "quotas", "grants", "requests", "pools"),
+    *("offers", "purchases", "models", "providers", "usage", "audit"),
+)
 SOME_DAYS = "first_day={month}&last_day={today}"
 ADMINISTRATORS = (
     "/manage/",
@@ -41,34 +48,57 @@ ADMINISTRATORS = (
     "/manage/people/{person}/",
     "/manage/courses/",
     "/manage/courses/BENCH7/",
+    "/manage/terms/",
     "/manage/quotas/",
     "/manage/requests/",
+    "/manage/pools/",
+    "/manage/offers/",
     "/manage/clauses/",
+    "/manage/clauses/{clause}/accepted/",
+    "/manage/models/",
+    "/manage/models/opinions/",
+    "/manage/providers/",
+    "/manage/prompts/",
+    "/manage/notices/",
+    "/manage/holds/",
+    "/manage/alarms/",
+    "/manage/alarms/rules/",
+    "/manage/settings/",
     "/manage/audit/",
     "/manage/audit/?search=p777",
     "/manage/usage/?" + SOME_DAYS,
     "/manage/usage/?split=model&" + SOME_DAYS,
-    "/manage/usage/?by=model&" + SOME_DAYS,
-    "/manage/usage/?by=department&" + SOME_DAYS,
-    "/manage/usage/?by=course&" + SOME_DAYS,
-    "/manage/usage/?by=user&" + SOME_DAYS,
+    *(f"/manage/usage/?by={group}&{SOME_DAYS}" for group in ("week", *GROUPS)),
     "/manage/usage/?by=month",
     "/manage/usage/calls/",
     "/manage/usage/calls/?course=BENCH7",
-    "/api/people/",
-    "/api/usage/",
-    "/api/audit/",
+    "/manage/usage/calls/?person={email}",
+    *(f"/api/{name}/" for name in RESOURCES),
+    *(f"/api/reports/?by={group}&{SOME_DAYS}" for group in ("day", *GROUPS)),
+)
+TEACHERS = (
+    "/review/",
+    "/review/requests/",
+    "/review/BENCH7/",
+    "/review/BENCH7/rule/",
+    "/review/BENCH7/exams/",
+    "/review/BENCH7/permissions/",
+    "/review/BENCH7/chats/",
+    "/review/BENCH7/prompts/",
     "/api/courses/",
     "/api/enrollments/",
-    "/api/reports/?by=model&" + SOME_DAYS,
+    "/api/usage/",
+    "/api/reports/",
 )
-TEACHERS = ("/review/", "/review/BENCH7/", "/review/BENCH7/exams/", "/review/BENCH7/permissions/")
 STUDENTS = (
     "/usage/",
+    "/usage/requests/",
+    "/usage/meter/",
     "/usage/models/",
     "/usage/who-looked/",
     "/api/me/",
     "/api/usage/",
+    "/api/reports/",
     "/",
     "/chat/list/",
     "/chat/list/?{oldest}",
@@ -104,6 +134,8 @@ def _visits() -> list[tuple[User, tuple[str, ...]]]:
         "month": today - timedelta(days=30),
         "today": today,
         "person": student.pk,
+        "email": student.email,
+        "clause": Clause.objects.earliest("pk").pk,
         "long": talks.latest("updated_at").pk,
         "oldest": urlencode({"before": page.isoformat()}),
     }
@@ -147,4 +179,6 @@ def _used() -> float:
 
 if __name__ == "__main__":
     settings.ALLOWED_HOSTS = ["testserver"]
+    gc.freeze()  # as the server does (config/asgi.py)
+    gc.set_threshold(50_000, 20, 20)
     measure(sys.argv[1:])

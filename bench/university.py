@@ -6,7 +6,8 @@ itself in a few statements, without the indexes, which are built at the end. Som
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -30,7 +31,10 @@ from chat.types import Author  # noqa: E402
 from core import clock, rows  # noqa: E402
 from courses.models import Course, Enrollment  # noqa: E402
 from courses.types import CourseRole  # noqa: E402
-from usage.models import DailyRollup, RollupDay, UsageRecord  # noqa: E402
+from usage.models import DailyRollup, Reading, RollupDay, UsageRecord  # noqa: E402
+from usage.selectors import total_people  # noqa: E402
+from usage.tables import add_rows, pack  # noqa: E402
+from usage.types import MEASURES  # noqa: E402
 
 PEOPLE, COURSES, ROSTER, DEPARTMENTS, ENTRIES = 50_000, 500, 200, 10, 20_000
 ROWS = 10_000_000
@@ -85,6 +89,15 @@ select day, role, department_id, via, operation, model, outcome,
 from usage_dailyrollup group by 1, 2, 3, 4, 5, 6, 7
 """
 
+_KINDS = ("role", "department", "course", "via", "operation", "model", "outcome")
+_GROUPS = """
+insert into usage_dailygroup (day, kind, value, people,
+    calls, prompts, input_tokens, output_tokens, images, cost_micro)
+select day, '{kind}', coalesce(cast({column} as text), ''), count(distinct user_id),
+    sum(calls), sum(prompts), sum(input_tokens), sum(output_tokens), sum(images), sum(cost_micro)
+from usage_dailyrollup group by day, {column}
+"""
+
 
 def main(calls: int = ROWS) -> None:
     """Fill it, and say how long each part took."""
@@ -95,7 +108,8 @@ def main(calls: int = ROWS) -> None:
     _timed(f"{calls:,} usage rows", lambda: _usage(calls))
     _timed("totals of the days", _rollups)
     _timed("audit entries", _entries)
-    _timed("statistics for the planner", lambda: _execute("analyze"))
+    # What PostgreSQL does by itself sooner or later: without it no page is read from an index alone.
+    _timed("statistics", lambda: _execute("vacuum analyze" if connection.vendor == "postgresql" else "analyze"))
 
 
 @transaction.atomic
@@ -169,18 +183,24 @@ def _chats() -> None:
         for turn, (uuid, parent) in enumerate(zip(turns, [None, *turns], strict=False)):
             at += step
             author = Author.MODEL if turn % 2 else Author.PERSON
-            messages.append((uuid, chat, parent, author.value, _said(n, turn), "complete", "small", 1, "", False, at))
+            messages.append((uuid, chat, parent, author.value, _said(n, turn), "complete", "small", 1, at))
         user = chatter if own else first_user + n % PEOPLE
-        conversations.append((chat, user, title, "small", turns[-1], False, at, at))
+        conversations.append((chat, user, title, "small", turns[-1], at, at))
         if len(messages) > 20_000 or size == LONG:
-            rows.insert(Conversation, _CONVERSATION, conversations)
-            rows.insert(Message, _MESSAGE, messages)
+            _insert(Conversation, _CONVERSATION, conversations)
+            _insert(Message, _MESSAGE, messages)
             conversations, messages = [], []
 
 
-_CONVERSATION = ("id", "user", "title", "model", "head", "is_pinned", "created_at", "updated_at")
-_WORDS = ("author", "text", "progress", "model", "prompts", "code", "wants_stop", "created_at")
-_MESSAGE = ("id", "conversation", "parent", *_WORDS)
+def _insert(model: type[Model], names: Sequence[str], found: Iterable[rows.Row]) -> None:
+    """Insert rows; fields that are not named and may not be null get their own default."""
+    others = [field for field in model._meta.concrete_fields if field.name not in names and not field.null]
+    defaults = tuple(field.get_default() for field in others)
+    rows.insert(model, (*names, *(field.name for field in others)), [(*row, *defaults) for row in found])
+
+
+_CONVERSATION = ("id", "user", "title", "model", "head", "created_at", "updated_at")
+_MESSAGE = ("id", "conversation", "parent", "author", "text", "progress", "model", "prompts", "created_at")
 
 
 def _said(chat: int, turn: int) -> str:
@@ -203,9 +223,21 @@ def _rollups() -> None:
     with _without_indexes(DailyRollup):
         _execute(_ROLLUPS.format(day=day), {"today": clock.start_of(today)})
     _execute(_TOTALS)
+    for kind in _KINDS:
+        column = f"{kind}_id" if kind in ("department", "course") else kind
+        _execute(_GROUPS.format(kind=kind, column=column))
+    _readings()
     RollupDay.objects.bulk_create(
         [RollupDay(day=today - timedelta(days=n), complete=True) for n in range(1, DAYS + 2)], ignore_conflicts=True
     )
+
+
+def _readings() -> None:
+    meters = [array("q") for _ in MEASURES]
+    for day in DailyRollup.objects.order_by("day").values_list("day", flat=True).distinct():
+        add_rows(meters, total_people(day))
+        readings = zip(MEASURES, map(pack, meters), strict=True)
+        Reading.objects.bulk_create(Reading(day=day, measure=name, column=column) for name, column in readings)
 
 
 def _entries() -> None:

@@ -6,7 +6,7 @@ process are woken at once; in another one they read the row, which is written ab
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from chat.types import Asked, Progress, Snapshot
 from core.errors import DomainError
 from core.threads import hop
 from gateway.relay import open_reply
+from gateway.types import Citation
 
 SAVE_EVERY = 1.0  # seconds between two writes of the running answers
 POLL_EVERY = 0.5  # seconds between two looks at the row of an answer that another process writes
@@ -32,6 +33,7 @@ class _Running:
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
         self.text = self.thought = ""
+        self.citations: dict[str, Citation] = {}  # by address: each page once, in the order they were named
         self.is_ending = False
         self.reply = open_reply(asked.admission)
         self.changed = asyncio.Event()
@@ -42,6 +44,7 @@ class _Running:
         try:
             async with self.reply as reply:
                 async for chunk in reply:
+                    self._keep(chunk.citations)
                     if chunk.text or chunk.thought:
                         self.text += chunk.text
                         self.thought += chunk.thought
@@ -56,10 +59,22 @@ class _Running:
     async def _end(self, **how: Any) -> None:
         answer_id = self.asked.answer_id
         try:
-            await hop(services.finish_answer, answer_id=answer_id, text=self.text, thought=self.thought, **how)
+            await hop(
+                services.finish_answer,
+                answer_id=answer_id,
+                text=self.text,
+                thought=self.thought,
+                citations=[*self.citations.values()],
+                **how,
+            )
         finally:
             del _running[answer_id]
             self._ring()
+
+    def _keep(self, citations: Iterable[Citation]) -> None:
+        for citation in citations:
+            if len(self.citations) < services.MOST_SOURCES:
+                self.citations.setdefault(citation.url, citation)
 
     def _ring(self) -> None:
         bell, self.changed = self.changed, asyncio.Event()

@@ -68,7 +68,7 @@ def _context(request: HttpRequest, answer: Message) -> dict[str, Any]:
     question = one_line(selectors.get_question(answer).text, longest=LONGEST_TITLE)
     label, maker = pages.name_model(answer.model)
     source = Source(
-        question=question,
+        question=question.rstrip(".。"),  # as titles are written
         model=label,
         maker=maker or settings.UNIVERSITY_NAME,
         site=settings.SITE_NAME,
@@ -79,6 +79,7 @@ def _context(request: HttpRequest, answer: Message) -> dict[str, Any]:
     )
     return {
         "answer": answer,
+        "sources": [pages.name_page(source["url"], source["title"]) for source in answer.sources],
         "question": question,
         "link": link,
         "permalink": permalink,

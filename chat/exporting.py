@@ -16,9 +16,9 @@ from django.views.decorators.http import require_safe
 from accounts.authentication import principal_of, role_required
 from chat import pages, selectors
 from chat.contents import given_of
-from chat.models import Conversation
+from chat.models import Conversation, Opinion
 from chat.transcripts import File, Line, Transcript, as_data, to_html, to_json, to_markdown
-from chat.types import Author, Progress
+from chat.types import Author, Progress, Shelf
 from core import clock
 from core.errors import NotFound
 from core.threads import hop
@@ -73,7 +73,12 @@ def _opening(user_id: int) -> str:
     """The beginning of the document: what is the person's and belongs to no conversation."""
     kept = selectors.find_instructions(user_id)
     instructions = {"text": kept.text, "in_use": kept.is_on} if kept else None
-    return f'{{"instructions": {json.dumps(instructions, ensure_ascii=False)},\n"conversations": [\n'
+    prompts = [
+        {"title": prompt.title, "command": prompt.command, "text": prompt.text}
+        for prompt in selectors.list_prompts(Shelf(owner_id=user_id))
+    ]
+    own = json.dumps({"instructions": instructions, "prompts": prompts}, ensure_ascii=False)
+    return f'{own[:-1]},\n"conversations": [\n'
 
 
 def _told(user_id: int, conversation_id: UUID) -> str:
@@ -108,6 +113,8 @@ def _transcript(conversation: Conversation) -> Transcript:
                 model=turn.message.model,
                 text=turn.message.text,
                 thought=turn.message.thought,
+                sources=turn.sources,
+                opinion=_opinion(turn.opinion),
                 at=localtime(turn.message.created_at),
                 progress="" if turn.message.progress == Progress.COMPLETE else turn.message.get_progress_display(),
                 files=[
@@ -118,3 +125,12 @@ def _transcript(conversation: Conversation) -> Transcript:
             for turn in turns
         ],
     )
+
+
+def _opinion(opinion: Opinion | None) -> dict[str, object] | None:
+    if opinion is None:
+        return None
+    said = {"reason": opinion.reason, "note": opinion.note}
+    return {"good": opinion.is_good, "at": localtime(opinion.given_at).isoformat()} | {
+        name: text for name, text in said.items() if text
+    }

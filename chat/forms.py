@@ -5,17 +5,31 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chat.services import LONGEST_DESCRIPTION, LONGEST_FOLDER, LONGEST_INSTRUCTIONS, MOST_AT_ONCE
-from chat.types import ImageSize
-from core.errors import InvalidRequest
+from accounts.models import User
+from accounts.selectors import get_person
+from chat.services import (
+    LONGEST_DESCRIPTION,
+    LONGEST_FOLDER,
+    LONGEST_INSTRUCTIONS,
+    LONGEST_NOTE,
+    LONGEST_SAVED_PROMPT,
+    MOST_AT_ONCE,
+)
+from chat.types import Complaint, ImageSize
+from core.errors import InvalidRequest, NotFound
+from core.forms import WholeNumberField
+from courses.models import Course
+from courses.selectors import get_course
 from gateway.wire.fields import check_fields, either, integer, read_object, text
 from usage.types import LookReason
 
+_RECORDED = gettext_lazy("Kept here and in the audit log, with your name.")
 _PLAIN = either(text(10_000_000), integer(0, 1000))
 
 
@@ -48,6 +62,14 @@ class AgainForm(forms.Form):
     model = forms.CharField(max_length=120, required=False)
 
 
+class OpinionForm(forms.Form):
+    """What a person thinks of an answer; without a verdict, nothing any more."""
+
+    verdict = forms.ChoiceField(choices=[("good", "good"), ("bad", "bad")], required=False)
+    reason = forms.ChoiceField(choices=Complaint.choices, required=False)
+    note = forms.CharField(max_length=LONGEST_NOTE, required=False)
+
+
 class ImageForm(forms.Form):
     """A wish for images."""
 
@@ -57,7 +79,7 @@ class ImageForm(forms.Form):
     size = forms.CharField(max_length=16, initial=ImageSize.SQUARE)
     quality = forms.CharField(max_length=16, required=False)
     source = forms.UUIDField(required=False)
-    count = forms.IntegerField()
+    count = WholeNumberField()
 
 
 class DescriptionForm(forms.Form):
@@ -77,6 +99,39 @@ class InstructionsForm(forms.Form):
         help_text=gettext_lazy("At most 1,500 characters. They count in tokens with every question."),
     )
     is_on = forms.BooleanField(label=gettext_lazy("Use them in my chats"), required=False)
+
+
+class PromptForm(forms.Form):
+    """A saved prompt; `cleaned_data` is what `chat.services.create_prompt` and `update_prompt` take."""
+
+    title = forms.CharField(label=gettext_lazy("Title"), max_length=80)
+    command = forms.CharField(
+        label=gettext_lazy("Command"),
+        max_length=32,
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off"}),
+        help_text=gettext_lazy("One word, such as “explain”: /explain in the empty box finds it."),
+    )
+    text = forms.CharField(
+        label=gettext_lazy("Text"),
+        max_length=LONGEST_SAVED_PROMPT,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text=gettext_lazy("What stands in {{double braces}} is asked for when the prompt is put into the box."),
+    )
+
+
+class EveryonesPromptForm(PromptForm):
+    """A saved prompt for the whole university."""
+
+    language = forms.ChoiceField(
+        label=gettext_lazy("For those who read the pages in"),
+        required=False,
+        choices=[("", gettext_lazy("any language")), *settings.LANGUAGES],
+    )
+    is_starter = forms.BooleanField(
+        label=gettext_lazy("Offer it on the empty chat page"),
+        required=False,
+        help_text=gettext_lazy("The first one takes the place of the built-in beginnings."),
+    )
 
 
 class ManyIdsField(forms.Field):
@@ -120,6 +175,64 @@ class LookForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=gettext_lazy("The student reads this sentence with your name, under “Who looked”."),
     )
+
+
+class HoldForm(forms.Form):
+    """Who or what a case is about; `arguments()` is what `chat.services.place_hold` takes."""
+
+    person = forms.EmailField(
+        label=gettext_lazy("Person"), required=False, help_text=gettext_lazy("E-mail address; or a course below.")
+    )
+    course = forms.CharField(
+        label=gettext_lazy("Course"), required=False, max_length=32, help_text=gettext_lazy("Code, such as COMP1117.")
+    )
+    case = forms.CharField(
+        label=gettext_lazy("Case"), max_length=80, help_text=gettext_lazy("Its reference, such as “Senate 2026/41”.")
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 3}), help_text=_RECORDED
+    )
+
+    def clean_person(self) -> User | None:
+        """The person with this address."""
+        try:
+            return get_person(self.cleaned_data["person"]) if self.cleaned_data["person"] else None
+        except NotFound:
+            raise forms.ValidationError(_("Nobody has this e-mail address. Look for a typing mistake.")) from None
+
+    def clean_course(self) -> Course | None:
+        """The course of this code."""
+        try:
+            return get_course(self.cleaned_data["course"]) if self.cleaned_data["course"] else None
+        except NotFound as missing:
+            raise forms.ValidationError(str(missing.message)) from None
+
+    def arguments(self) -> dict[str, Any]:
+        """The person and the course by their ids."""
+        person, course = self.cleaned_data["person"], self.cleaned_data["course"]
+        return {
+            "user_id": person and person.pk,
+            "course_id": course and course.pk,
+            "case": self.cleaned_data["case"],
+            "reason": self.cleaned_data["reason"],
+        }
+
+
+class HoldFilterForm(forms.Form):
+    """Which holds to list; `cleaned_data` is what `chat.selectors.list_holds` takes."""
+
+    search = forms.CharField(label=gettext_lazy("Case, person or course"), required=False, max_length=120)
+    state = forms.ChoiceField(
+        label=gettext_lazy("State"),
+        required=False,
+        choices=[("", gettext_lazy("All")), ("in_force", gettext_lazy("in force")), ("ended", gettext_lazy("ended"))],
+    )
+
+
+class EndHoldForm(forms.Form):
+    """Why a hold is ended."""
+
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500, help_text=_RECORDED)
 
 
 def cleaned(form: type[forms.Form], request: HttpRequest) -> dict[str, Any]:

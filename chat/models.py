@@ -1,4 +1,4 @@
-"""Conversations with their messages, and image jobs with their pictures, for people without a client."""
+"""Conversations with their messages, image jobs with their pictures, saved prompts: for people without a client."""
 
 from typing import ClassVar
 
@@ -6,9 +6,10 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chat.types import Author, FileKind, Progress
+from chat.types import VARIABLE, Author, Complaint, FileKind, Progress
 from core import clock
 from core.ids import new_id
+from core.text import one_line
 from courses.models import Assignment, Course
 from courses.types import Tag
 
@@ -70,6 +71,9 @@ class Message(models.Model):
     author = models.CharField(max_length=8, choices=Author)
     text = models.TextField(blank=True)
     thought = models.TextField(blank=True, help_text=_("How the AI model came to its answer, where it says so."))
+    sources = models.JSONField(
+        default=list, blank=True, help_text=_("The pages the AI model named: a list of address and title.")
+    )
     progress = models.CharField(max_length=8, choices=Progress, default=Progress.COMPLETE)
     model = models.CharField(max_length=120, blank=True)
     call_id = models.UUIDField(null=True, unique=True)
@@ -97,6 +101,23 @@ class Message(models.Model):
     def characters(self) -> int:
         """How much of what a model reads at once it takes, with the files that came with it."""
         return len(self.text) + sum(attachment.characters for attachment in self.attachments.all())
+
+
+class Opinion(models.Model):
+    """Whether a person found an answer good and, if not, why; it goes when the answer goes (docs/decisions/0059)."""
+
+    answer = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="opinion")
+    is_good = models.BooleanField(_("good"))
+    reason = models.CharField(_("reason"), max_length=12, choices=Complaint, blank=True)
+    note = models.CharField(_("in your words"), max_length=300, blank=True)
+    given_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        verbose_name = _("opinion of an answer")
+        verbose_name_plural = _("opinions of answers")
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Attachment(models.Model):
@@ -152,6 +173,56 @@ class Instructions(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class SavedPrompt(models.Model):
+    """Words to begin with, put into the box by a menu: a person's own, a course's, or everyone's (docs/decisions/0056).
+
+    {{Words in braces}} are asked for when it is put there.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
+    course = models.ForeignKey(Course, models.CASCADE, null=True, blank=True, related_name="+")
+    title = models.CharField(_("title"), max_length=80)
+    command = models.CharField(_("command"), max_length=32)
+    text = models.TextField(_("text"))
+    language = models.CharField(_("language"), max_length=16, blank=True, help_text=_("Empty: any language."))
+    is_starter = models.BooleanField(_("on the empty page"), default=False)
+    updated_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ("language", "command")
+        verbose_name = _("saved prompt")
+        verbose_name_plural = _("saved prompts")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(owner=None) | models.Q(course=None), name="saved_prompt_on_one_shelf"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_starter=False, language="") | models.Q(owner=None, course=None),
+                name="saved_prompt_starters_are_everyones",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "command"], condition=~models.Q(owner=None), name="saved_prompt_own_command"
+            ),
+            models.UniqueConstraint(
+                fields=["course", "command"], condition=~models.Q(course=None), name="saved_prompt_course_command"
+            ),
+            models.UniqueConstraint(
+                fields=["command", "language"],
+                condition=models.Q(owner=None, course=None),
+                name="saved_prompt_everyones_command",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"/{self.command}"
+
+    @property
+    def beginning(self) -> str:
+        """How it begins, on one line; what is asked for stands in brackets."""
+        return one_line(VARIABLE.sub(r"[\1]", self.text[:400]), longest=110)
 
 
 class AnswerLink(models.Model):
@@ -258,3 +329,46 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return self.digest
+
+
+class Hold(models.Model):
+    """For a case: nothing of this person, or in this course, is removed while it is in force (docs/decisions/0037)."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    course = models.ForeignKey(Course, models.PROTECT, null=True, blank=True, related_name="+")
+    case = models.CharField(_("case"), max_length=80)
+    reason = models.CharField(_("reason"), max_length=500)
+    placed_at = models.DateTimeField(_("placed"), default=clock.now)
+    placed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    end_reason = models.CharField(_("reason of its end"), max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("-placed_at", "-id")
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(user=None, course__isnull=False) | models.Q(user__isnull=False, course=None),
+                name="hold_of_one",
+                violation_error_message=_("A hold is about one person or about one course."),
+            ),
+            *(
+                models.UniqueConstraint(
+                    fields=["case", about],
+                    condition=models.Q(ended_at=None),
+                    name=f"hold_of_{about}_once",
+                    violation_error_message=_("A hold of this case is in force there already."),
+                )
+                for about in ("user", "course")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.user or self.course}"
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether it still keeps."""
+        return self.ended_at is None

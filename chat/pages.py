@@ -4,20 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.types import Principal
 from chat import selectors
 from chat.errors import explain
-from chat.models import Attachment, Conversation, ImageJob, Message, Picture
+from chat.models import Attachment, Conversation, ImageJob, Message, Opinion, Picture
 from chat.services import LONGEST_DESCRIPTION, LONGEST_IMAGE_PROMPT, LONGEST_PROMPT, MOST_IMAGES
-from chat.types import Author, Branch, ImageQuality, ImageSize, Place, Progress
+from chat.types import Author, Branch, Complaint, ImageQuality, ImageSize, NamedPage, Place, Progress
 from core import clock
 from core.errors import DomainError
 from core.types import Operation
@@ -30,6 +32,7 @@ from quotas.selectors import list_standings
 from quotas.types import Unit
 
 JsonObject = dict[str, Any]
+SHOWN_AT_ONCE = 12  # messages of a long conversation; the others follow when these can be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,27 @@ class Turn:
         return self.message.author == Author.MODEL and self.message.progress in (Progress.FAILED, Progress.STOPPED)
 
     @property
+    def sources(self) -> list[NamedPage]:
+        """The pages the model named, for a list with numbers."""
+        return [name_page(source["url"], source["title"]) for source in self.message.sources]
+
+    @property
+    def may_be_judged(self) -> bool:
+        """Whether the person may say what she thinks of it."""
+        is_there = self.message.progress in (Progress.COMPLETE, Progress.STOPPED)
+        return self.message.author == Author.MODEL and is_there and bool(self.message.text)
+
+    @property
+    def opinion(self) -> Opinion | None:
+        """What she thinks of it."""
+        return getattr(self.message, "opinion", None)
+
+    @property
+    def complaints(self) -> list[tuple[str, str]]:
+        """What may be wrong with it."""
+        return [(value, str(label)) for value, label in Complaint.choices]
+
+    @property
     def place(self) -> Place:
         """How much of a growing answer the page has: where the events go on."""
         return Place(len(self.message.text), len(self.message.thought))
@@ -67,11 +91,11 @@ class Notice:
     href: str = ""
 
 
-def list_turns(conversation: Conversation, *, since: UUID | None = None) -> list[Turn]:
-    """The messages of the branch shown: all of them, or from one on."""
-    path = selectors.list_path(conversation)
-    if since is not None:
-        path = path[next((n for n, message in enumerate(path) if message.pk == since), 0) :]
+def list_turns(
+    conversation: Conversation, *, since: UUID | None = None, above: UUID | None = None, latest: int | None = None
+) -> list[Turn]:
+    """The messages of the branch shown: all of them, from one on, those above one, or so many of the latest."""
+    path = selectors.list_path(conversation, since=since, above=above, latest=latest)
     return _turns(path, selectors.find_branches(conversation.pk))
 
 
@@ -93,6 +117,16 @@ def list_branch(leaf: Message) -> list[Turn]:
 def list_shown(question: Message, answer: Message) -> list[Turn]:
     """One question and its answer, as others are shown them."""
     return _turns([question, answer])
+
+
+def name_page(url: str, title: str) -> NamedPage:
+    """A page that a model named, with its host as the network spells it."""
+    host = urlsplit(url).hostname or ""
+    try:
+        spelled = host.encode("idna").decode()
+    except UnicodeError:
+        spelled = host.encode("ascii", "backslashreplace").decode()
+    return NamedPage(url, title or spelled, spelled)
 
 
 def name_model(name: str) -> tuple[str, str]:
@@ -123,17 +157,24 @@ def chat_context(
     deleted_id: UUID | None = None,
     draft: str = "",
     refusal: DomainError | None = None,
+    is_whole: bool = False,
 ) -> JsonObject:
     """The chat page, with an open conversation or an empty one.
+
+    Args:
+        is_whole: all messages; else a long conversation opens at its end, and the rest is fetched after.
 
     Raises:
         NotFound: the conversation is not the person's.
     """
     conversation = _find_conversation(principal, conversation_id)
+    turns = list_turns(conversation, latest=None if is_whole else SHOWN_AT_ONCE) if conversation else []
     return {
         **composer_context(principal, conversation),
         **talks_context(principal, current=conversation_id, before=before),
-        "turns": list_turns(conversation) if conversation else [],
+        "turns": turns,
+        "above": turns[0].message.pk if turns and turns[0].message.parent_id else None,
+        "starters": [] if conversation else selectors.list_starters(get_language() or "en"),
         "deleted": _find_deleted(principal, deleted_id),
         "draft": draft,
         "notice": _notice_of(refusal) if refusal else None,
@@ -147,6 +188,7 @@ def chat_context(
             "deleted": str(deleted_id) if deleted_id else None,
             "ask": reverse("chat-ask"),
             "talks": reverse("chat-list"),
+            "prompts": reverse("prompt-menu"),
             "notices": _notices(),
             "words": words(),
         },
@@ -387,7 +429,10 @@ def _notice_of(refusal: DomainError) -> Notice:
 
 
 def _notices() -> dict[str, JsonObject]:
-    """Title and way on for each refusal a person may meet here; "" is for all others. `returns`: and back again."""
+    """Title and way on for each refusal a person may meet here; "" is for all others. `returns`: and back again.
+
+    `beside`: a better way on may stand in the page already.
+    """
     return {
         "": {"title": _("This was not sent"), "action": "", "href": ""},
         "insufficient_quota": {
@@ -405,6 +450,7 @@ def _notices() -> dict[str, JsonObject]:
             "title": _("Please accept the rule of the course first"),
             "action": _("Read the rule"),
             "href": reverse("my_courses"),
+            "beside": "#rule a[href*='/courses/']",  # the page of the course that is chosen
             "returns": True,
         },
         "policy_refused": {
@@ -425,7 +471,8 @@ def _notices() -> dict[str, JsonObject]:
 def words() -> dict[str, str]:
     """The few words scripts say by themselves, so that translation has one home."""
     return {
-        "kept": _("It is saved below."),
+        "kept": _("What you wrote is saved below."),
+        "next": _("Ask the next question"),
         "offline": _("The server cannot be reached. Check your network; nothing was charged."),
         "broken": _("The server answered something unexpected. Reload the page; your text is saved."),
         "waiting": _("Connection lost. Waiting for the answer to go on."),
@@ -435,6 +482,7 @@ def words() -> dict[str, str]:
         "failed": _("The answer failed."),
         "side_hidden": _("The sidebar is hidden. The same keys show it again."),
         "side_shown": _("The sidebar is shown."),
+        "prompts": _("Saved prompts: {count}. The arrows choose, Enter puts one into the box."),
         "copy": _("Copy"),
         "copied": _("Copied"),
         "wrap": _("Wrap"),

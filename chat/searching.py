@@ -1,5 +1,6 @@
 """Searching my own chats: titles first, then what was said, with the words marked."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from core.text import one_line
 LONGEST = 120  # characters of what is searched for
 MOST_WORDS = 8
 AROUND = 80  # characters shown on either side of the first hit
+_MARKS = re.compile(r"```\w*|`|\*\*|^ {0,3}(?:#{1,6}|>) ", re.MULTILINE)  # of Markdown: they say nothing on one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def _around(text: str, words: list[str]) -> str:
     folded = text.lower()
     found = min((n for n in (folded.find(word.lower()) for word in words) if n >= 0), default=0)
     start, end = max(0, found - AROUND), found + 2 * AROUND
-    return ("…" if start else "") + one_line(text[start:end]) + ("…" if end < len(text) else "")
+    return ("…" if start else "") + one_line(_MARKS.sub("", text[start:end])) + ("…" if end < len(text) else "")
 
 
 def moment(value: str) -> datetime | None:

@@ -1,7 +1,7 @@
 """Reads of conversations and images. `access_*` reads with permission: what is not yours is not found."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,13 +17,25 @@ from django.utils.translation import gettext as _
 
 from accounts.types import Role
 from chat.contents import content_of
-from chat.models import AnswerLink, Attachment, Conversation, ImageJob, Instructions, Message, Picture, SharedChat
-from chat.types import Author, Branch, Progress, Snapshot
+from chat.models import (
+    AnswerLink,
+    Attachment,
+    Conversation,
+    Hold,
+    ImageJob,
+    Instructions,
+    Message,
+    Opinion,
+    Picture,
+    SavedPrompt,
+    SharedChat,
+)
+from chat.types import Author, Branch, Complaint, Judged, Progress, Shelf, Snapshot
 from core import clock
 from core.errors import NotFound
 from courses.models import Course, Enrollment
-from courses.selectors import list_readable_spans
-from courses.types import CourseRole
+from courses.selectors import find_choice, list_readable_spans
+from courses.types import CourseRole, Tag
 from gateway.models import Model
 from gateway.types import Capability, ProviderKind
 from quotas.models import LedgerEntry, Reservation
@@ -130,10 +142,25 @@ def _heading(at: datetime) -> str:
     return date_format(day, "F" if day.year == today.year else "YEAR_MONTH_FORMAT")
 
 
-def list_path(conversation: Conversation, *, leaf: UUID | None = None) -> list[Message]:
+def list_path(
+    conversation: Conversation,
+    *,
+    leaf: UUID | None = None,
+    since: UUID | None = None,
+    above: UUID | None = None,
+    latest: int | None = None,
+) -> list[Message]:
     """The messages of one branch, the first one first: the branch shown, or the one that ends in `leaf`.
 
     Three queries, whatever the number of branches; the texts of attached files are left where they are.
+
+    Args:
+        since: from this message on.
+        above: those before this message.
+        latest: the last ones, as many as that.
+
+    Raises:
+        NotFound: `above` is not in this branch.
     """
     parents = dict(Message.objects.filter(conversation=conversation).values_list("pk", "parent"))
     path: list[UUID] = []
@@ -141,8 +168,17 @@ def list_path(conversation: Conversation, *, leaf: UUID | None = None) -> list[M
     while step in parents:
         path.append(step)
         step = parents.pop(step)
-    found = Message.objects.prefetch_related(_ATTACHED).in_bulk(path)
-    messages = [found[message_id] for message_id in reversed(path)]
+    path.reverse()
+    if since in path:
+        path = path[path.index(since) :]
+    if above is not None:
+        if above not in path:
+            raise NotFound
+        path = path[: path.index(above)]
+    if latest is not None:
+        path = path[-latest:]
+    found = Message.objects.select_related("opinion").prefetch_related(_ATTACHED).in_bulk(path)
+    messages = [found[message_id] for message_id in path]
     for message in messages:
         message.conversation = conversation  # no query for each
     return messages
@@ -289,7 +325,7 @@ def access_answer(*, user_id: int, answer_id: UUID) -> Message:
         NotFound: there is none by that id, or it is someone else's, or its conversation is deleted.
     """
     answer = (
-        Message.objects.select_related("conversation__course", "conversation__assignment__course")
+        Message.objects.select_related("conversation__course", "conversation__assignment__course", "opinion")
         .filter(pk=answer_id, author=Author.MODEL, conversation__user_id=user_id, conversation__deleted_at=None)
         .first()
     )
@@ -360,6 +396,30 @@ def access_answer_link(*, reader_id: int, answer_id: UUID) -> AnswerLink:
     if link is None or not (link.is_open or link.answer.conversation.user_id == reader_id):
         raise NotFound
     return link
+
+
+def list_judged(*, least: int) -> list[Judged]:
+    """What people think of each AI model's answers, the most judged first; two queries.
+
+    Args:
+        least: of a model that fewer people judged, nothing but its name is told.
+    """
+    sums = {
+        "people": Count("answer__conversation__user", distinct=True),
+        "good": Count("pk", filter=Q(is_good=True)),
+        "bad": Count("pk", filter=Q(is_good=False)),
+        **{reason: Count("pk", filter=Q(reason=reason)) for reason in Complaint.values},
+    }
+    by_model = Opinion.objects.values("answer__model").annotate(**sums).order_by("answer__model")
+    rows: Iterable[tuple[Any, ...]] = by_model.values_list("answer__model", *sums)
+    labels = dict(Model.objects.values_list("name", "label"))
+    judged = [
+        Judged(name, labels.get(name, name), good, bad, tuple(reasons))
+        if people >= least
+        else Judged(name, labels.get(name, name))
+        for name, people, good, bad, *reasons in rows
+    ]
+    return sorted(judged, key=lambda each: -each.total)
 
 
 # ---- images -----------------------------------------------------------------------------------------
@@ -467,6 +527,63 @@ def _holds(field: str, word: str) -> "Lookup[Any]":
     return IContains(F(field), word)
 
 
+# ---- saved prompts ---------------------------------------------------------------------------------------------------
+
+
+def list_prompts(shelf: Shelf) -> list[SavedPrompt]:
+    """What is kept there, by language and command."""
+    return list(on_shelf(shelf))
+
+
+def access_prompt(*, shelf: Shelf, prompt_id: UUID) -> SavedPrompt:
+    """One of the prompts kept there.
+
+    Raises:
+        NotFound: there is none by that id, or it is kept elsewhere.
+    """
+    prompt = on_shelf(shelf).filter(pk=prompt_id).first()
+    if prompt is None:
+        raise NotFound
+    return prompt
+
+
+def list_starters(language: str) -> list[SavedPrompt]:
+    """What the empty page offers to who reads it in this language."""
+    return list(_everyones(language).filter(is_starter=True))
+
+
+def list_offered(user_id: int, *, tag: str, language: str) -> list[tuple[str, list[SavedPrompt]]]:
+    """What the menu offers the person in a chat with this tag, under the words for whose they are; own ones first.
+
+    A course's are offered to who is in it, and where its rules let them ask at all.
+    """
+    course = _asking_course(user_id, tag)
+    shelves = [
+        (_("My own"), list_prompts(Shelf(owner_id=user_id))),
+        (course.code, list_prompts(Shelf(course_id=course.pk))) if course else ("", []),
+        (_("For everyone"), list(_everyones(language))),
+    ]
+    return [(label, prompts) for label, prompts in shelves if prompts]
+
+
+def on_shelf(shelf: Shelf) -> QuerySet[SavedPrompt]:
+    """The prompts kept there."""
+    return SavedPrompt.objects.filter(owner=shelf.owner_id, course=shelf.course_id)
+
+
+def _everyones(language: str) -> QuerySet[SavedPrompt]:
+    return on_shelf(Shelf()).filter(language__in=["", language])
+
+
+def _asking_course(user_id: int, tag: str) -> Course | None:
+    """The course of the tag, unless the person is not in it or its rules refuse whatever they ask."""
+    wanted = Tag.read(tag)
+    if wanted is None:
+        return None
+    choice = find_choice(user_id, wanted) or find_choice(user_id, Tag(wanted.course))  # an assignment may be over
+    return choice.course if choice and not choice.is_refused else None
+
+
 # ---- a teacher's look ------------------------------------------------------------------------------------------------
 
 COURSE_CHATS_AT_ONCE = 50
@@ -506,3 +623,41 @@ def _readable_chats(course: Course) -> QuerySet[Conversation]:
     staff = Enrollment.objects.filter(course=course).exclude(role=CourseRole.STUDENT)
     chats = Conversation.objects.filter(announced, course=course, user__role=Role.STUDENT)
     return chats.exclude(user__in=staff.values("user")).select_related("user", "course")
+
+
+# ---- what is kept for a case ------------------------------------------------------------------------
+
+
+def is_held() -> Q:
+    """Of conversations and image jobs: those a hold keeps from being removed."""
+    in_force = Hold.objects.filter(ended_at=None)
+    people = in_force.exclude(user=None).values("user")
+    courses = in_force.exclude(course=None).values("course")
+    return Q(user__in=people) | Q(course__isnull=False, course__in=courses)
+
+
+def list_holds(*, search: str = "", state: str = "") -> QuerySet[Hold]:
+    """The holds whose case, person or course contains `search`: "in_force" or "ended" ones, or all."""
+    holds = Hold.objects.select_related("user", "course", "placed_by")
+    if search:
+        person = Q(user__name__icontains=search) | Q(user__email__icontains=search)
+        holds = holds.filter(Q(case__icontains=search) | person | Q(course__code__icontains=search))
+    return holds.filter(ended_at__isnull=state == "in_force") if state else holds
+
+
+def get_hold(hold_id: int) -> Hold:
+    """One hold.
+
+    Raises:
+        NotFound: there is none by that id.
+    """
+    hold = Hold.objects.select_related("user", "course", "placed_by", "ended_by").filter(pk=hold_id).first()
+    if hold is None:
+        raise NotFound
+    return hold
+
+
+def count_held(hold: Hold) -> tuple[int, int]:
+    """How many conversations and image jobs a hold is about, those their owner deleted among them."""
+    about = {"user": hold.user_id} if hold.user_id else {"course": hold.course_id}
+    return Conversation.objects.filter(**about).count(), ImageJob.objects.filter(**about).count()

@@ -4,13 +4,15 @@ A university asks its students to document their use of AI: every form names the
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import escape
 from django.utils.translation import gettext as _
+
+from chat.types import NamedPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Line:
 
     Args:
         thought: how the model came to its answer; data alone holds it, for it is no part of what was said.
+        sources: the pages the model named, each with its title and address.
+        opinion: what the person thought of the answer; data alone holds it too.
     """
 
     author: str
@@ -44,6 +48,8 @@ class Line:
     progress: str = ""
     files: Sequence[File] = ()
     thought: str = ""
+    sources: Sequence[NamedPage] = ()
+    opinion: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Transcript:
 def to_markdown(transcript: Transcript) -> str:
     """The conversation in Markdown; answers as the AI model wrote them."""
     head = [f"# {transcript.title}", "", *(f"- {name}: {value}" for name, value in transcript.facts)]
-    body = [f"\n## {_heading(line)}\n\n{line.text}{_attached(line)}" for line in transcript.lines]
+    body = [f"\n## {_heading(line)}\n\n{line.text}{_named(line)}{_attached(line)}" for line in transcript.lines]
     return "\n".join([*head, *body]) + "\n"
 
 
@@ -107,6 +113,12 @@ def as_data(transcript: Transcript) -> dict[str, object]:
                 "progress": line.progress or "complete",
                 "text": line.text,
                 **({"thought": line.thought} if line.thought else {}),
+                **(
+                    {"sources": [{"title": page.title, "url": page.url} for page in line.sources]}
+                    if line.sources
+                    else {}
+                ),
+                **({"opinion": line.opinion} if line.opinion else {}),
                 **({"attachments": [_file(file) for file in line.files]} if line.files else {}),
             }
             for line in transcript.lines
@@ -118,7 +130,8 @@ def to_html(transcript: Transcript) -> str:
     """The conversation as a plain HTML document that word processors open. Nothing of a text is taken for markup."""
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in transcript.facts)
     lines = "".join(
-        f"<h2>{escape(_heading(line))}</h2>{_paragraphs(line.text + _attached(line))}" for line in transcript.lines
+        f"<h2>{escape(_heading(line))}</h2>{_paragraphs(line.text + _named(line) + _attached(line))}"
+        for line in transcript.lines
     )
     title = escape(transcript.title)
     return (
@@ -135,6 +148,12 @@ def _heading(line: Line) -> str:
 def _attached(line: Line) -> str:
     names = [f"{file.name} ({filesizeformat(file.size)}, SHA-256 {file.digest})" for file in line.files]
     return "\n\n" + _("Attached:") + " " + ", ".join(names) if names else ""
+
+
+def _named(line: Line) -> str:
+    """The pages the model named, as a numbered list that is the same in Markdown and in words."""
+    pages = [f"{n}. {page.title}: <{page.url}>" for n, page in enumerate(line.sources, 1)]
+    return "\n\n" + _("Sources the AI model named:") + "\n\n" + "\n".join(pages) if pages else ""
 
 
 def _file(file: File) -> dict[str, object]:

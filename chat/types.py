@@ -1,6 +1,8 @@
-"""Who wrote a message, how far an answer or an image job has come, and what a follower of either is told."""
+"""Who wrote a message, how far an answer or an image job has come, what a follower of either is told; saved prompts."""
 
+import re
 from dataclasses import dataclass
+from typing import TypedDict
 from uuid import UUID
 
 from django.db.models import TextChoices
@@ -50,6 +52,29 @@ class ImageQuality(TextChoices):
     HIGH = "high", _("Fine")
 
 
+class Complaint(TextChoices):
+    """Why a person found an answer not good."""
+
+    WRONG = "wrong", _("It is wrong")
+    BESIDE = "beside", _("Not what I asked")
+    HARMFUL = "harmful", _("It is harmful")
+    INCOMPLETE = "incomplete", _("It is incomplete")
+    OTHER = "other", _("Something else")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPage:
+    """A page an AI model named as the source of what it says.
+
+    Args:
+        host: as the network spells it, so that no letter passes for another.
+    """
+
+    url: str
+    title: str
+    host: str
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
     """A message's place among those that follow the same message.
@@ -63,6 +88,31 @@ class Branch:
     total: int
     before: UUID | None
     after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What people think of an AI model's answers, as far as it is told: no numbers where too few people judged.
+
+    Args:
+        reasons: how often each Complaint was chosen, in their order; empty where nothing is told.
+    """
+
+    model: str
+    label: str
+    good: int = 0
+    bad: int = 0
+    reasons: tuple[int, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many answers were judged."""
+        return self.good + self.bad
+
+    @property
+    def share(self) -> int | None:
+        """Good ones in a hundred; None where nothing is told."""
+        return round(100 * self.good / self.total) if self.total else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +166,29 @@ class Snapshot:
     def place(self) -> Place:
         """Where a reader is who has all of it."""
         return Place(len(self.text), len(self.thought))
+
+
+# {{what is asked for}} when a saved prompt is put into the box; frontend/src/prompts.js reads it the same way.
+VARIABLE = re.compile(r"\{\{\s*(\w[\w -]{0,39}?)\s*\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where saved prompts are kept, and so who is offered them: a person's own, a course's, or neither: everyone's."""
+
+    owner_id: int | None = None
+    course_id: int | None = None
+
+    @property
+    def is_everyones(self) -> bool:
+        return self.owner_id is None and self.course_id is None
+
+
+class PromptWording(TypedDict, total=False):
+    """What a saved prompt says; the last two are for everyone's only."""
+
+    title: str
+    command: str
+    text: str
+    language: str
+    is_starter: bool

@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from chat import arranging, attaching, citing, exporting, galleries, instructing, reviewing, searching, sharing, views
+from chat import (
+    arranging,
+    attaching,
+    citing,
+    desk,
+    exporting,
+    galleries,
+    instructing,
+    judging,
+    prompting,
+    reviewing,
+    searching,
+    sharing,
+    views,
+)
 
 urlpatterns = [
     path("", views.chat, name="chat"),
@@ -24,11 +38,16 @@ urlpatterns = [
     path("chat/answers/<uuid:answer_id>/cite/", citing.cite, name="answer-cite"),
     path("chat/answers/<uuid:answer_id>/link/open/", citing.open_link, name="answer-link-open"),
     path("chat/answers/<uuid:answer_id>/link/close/", citing.close_link, name="answer-link-close"),
+    path("chat/answers/<uuid:answer_id>/opinion/", judging.opinion, name="answer-opinion"),
     path("answers/<uuid:answer_id>/", citing.answer, name="answer"),
     path("chat/<uuid:conversation_id>/export/<str:form>/", exporting.export, name="conversation-export"),
     path("chat/export/", exporting.export_all, name="chat-export"),
     path("chat/instructions/", instructing.mine, name="instructions"),
     path("chat/<uuid:conversation_id>/instructions/", instructing.switch, name="conversation-instructions"),
+    path("chat/prompts/", prompting.mine, name="my_prompts"),
+    path("chat/prompts/menu/", prompting.menu, name="prompt-menu"),
+    path("chat/prompts/<uuid:prompt_id>/", prompting.mine, name="my_prompt"),
+    path("chat/prompts/<uuid:prompt_id>/remove/", prompting.remove_mine, name="my_prompt_remove"),
     path("chat/mine/", arranging.mine, name="my-chats"),
     path("chat/mine/arrange/", arranging.arrange, name="chats-arrange"),
     path("chat/mine/restore/", arranging.restore, name="chats-restore"),
@@ -45,6 +64,20 @@ urlpatterns = [
     path("images/pictures/<uuid:picture_id>/", galleries.picture, name="picture"),
     path("images/pictures/<uuid:picture_id>/about/", galleries.about_picture, name="picture-about"),
     path("images/pictures/<uuid:picture_id>/describe/", galleries.describe_picture, name="picture-describe"),
+    path("manage/models/opinions/", judging.opinions, name="manage_opinions"),
+    path("manage/holds/", desk.holds, name="manage_holds"),
+    path("manage/holds/new/", desk.new_hold, name="new_hold"),
+    path("manage/holds/<int:hold_id>/", desk.hold, name="manage_hold"),
     path("review/<str:code>/chats/", reviewing.course_chats, name="review_course_chats"),
     path("review/<str:code>/chats/<uuid:conversation_id>/", reviewing.course_chat, name="review_course_chat"),
+    path("review/<str:code>/prompts/", prompting.of_course, name="review_prompts"),
+    path("review/<str:code>/prompts/<uuid:course_prompt_id>/", prompting.of_course, name="review_prompt"),
+    path(
+        "review/<str:code>/prompts/<uuid:course_prompt_id>/remove/",
+        prompting.remove_of_course,
+        name="review_prompt_remove",
+    ),
+    path("manage/prompts/", prompting.of_everyone, name="manage_prompts"),
+    path("manage/prompts/<uuid:common_prompt_id>/", prompting.of_everyone, name="manage_prompt"),
+    path("manage/prompts/<uuid:common_prompt_id>/remove/", prompting.remove_of_everyone, name="manage_prompt_remove"),
 ]

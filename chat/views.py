@@ -43,10 +43,15 @@ _PLACE = re.compile(r"[0-9]{1,9}(-[0-9]{1,9})?")  # see chat.types.Place
 @require_safe
 @role_required()
 def chat(request: HttpRequest, conversation_id: UUID | None = None) -> HttpResponse:
-    """The chat page: a conversation, or an empty one."""
+    """The chat page: a conversation, or an empty one; with `above`, only the messages above that one."""
+    principal = principal_of(request.user)
+    if conversation_id and (above := _id(request.GET.get("above", ""))):
+        conversation = selectors.access_conversation(user_id=principal.user_id, conversation_id=conversation_id)
+        return HttpResponse(pages.render_turns(pages.list_turns(conversation, above=above), get_token(request)))
     context = pages.chat_context(
-        principal_of(request.user),
+        principal,
         conversation_id=conversation_id,
+        is_whole="whole" in request.GET,
         before=_moment(request.GET.get("before", "")),
         deleted_id=_id(request.GET.get("deleted", "")),
     )

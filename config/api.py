@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.pagination import CursorPagination
@@ -29,6 +29,7 @@ from accounts.selectors import get_person_by_id
 from accounts.types import Principal
 from core import clock
 from core.errors import DomainError, InvalidRequest, NotFound, Refusal
+from core.serializers import ExactSerializer
 from policies.selectors import list_running_notices
 from policies.services import check_open
 
@@ -56,6 +57,18 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "description": "An API key from the page My keys."}
+
+
+class ExactShape(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI document says that a body takes no other fields."""
+
+    target_class = ExactSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        """The shape as it would be, closed."""
+        shape: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return shape | {"additionalProperties": False}
 
 
 class Body(BaseParser):

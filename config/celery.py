@@ -52,6 +52,8 @@ app.conf.update(
         "purge old texts": {"task": "chat.tasks.purge_texts", "schedule": crontab(hour=19, minute=30)},
         "anchor the audit log": {"task": "audit.tasks.anchor", "schedule": crontab(hour=15, minute=45)},
         "tell of quotas": {"task": "quotas.tasks.tell", "schedule": 60.0, "options": {"expires": 60}},
+        "watch for alarms": {"task": "usage.tasks.watch", "schedule": 300.0, "options": {"expires": 300}},
+        "send reports": {"task": "review.tasks.send_reports", "schedule": 900.0, "options": {"expires": 900}},
         "roll up usage": {"task": "usage.tasks.roll_up", "schedule": 900.0, "options": {"expires": 900}},
     },
 )

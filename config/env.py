@@ -1,19 +1,88 @@
 """The only reader of the environment: typed values, each refused with a full sentence when malformed.
 
-Every variable read here is described in docs/settings.md; a test compares the two.
+Every variable read here is described in docs/settings.md; a test compares the two. What was read, and where it came
+from, is remembered for the administrators' page of settings; a secret is remembered as set or not set.
 """
 
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import wraps
+from inspect import signature
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Source(Enum):
+    """Where the value of a variable came from."""
+
+    ENVIRONMENT = "environment"
+    FILE = "file"  # the one that NAME_FILE names
+    MADE = "made"  # once, on this machine, and kept under DATA_DIR
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One variable as it was read; of a secret neither value nor default."""
+
+    name: str
+    source: Source
+    value: object
+    default: object
+    is_secret: bool = False
+
+
+_readings: dict[str, Reading] = {}
+
+
+def list_readings() -> list[Reading]:
+    """What this process read, in the order of the settings."""
+    return list(_readings.values())
+
+
+def _remembered(read: Callable[P, T]) -> Callable[P, T]:
+    """A reader of a variable; one that asks another reader has the last word."""
+
+    @wraps(read)
+    def answer(*args: P.args, **kwargs: P.kwargs) -> T:
+        value = read(*args, **kwargs)
+        asked = signature(read).bind(*args, **kwargs).arguments
+        name = str(asked["name"])
+        default = asked["values"][0] if "values" in asked else asked.get("default", "")
+        _readings[name] = Reading(name, _source_of(name), value, default)
+        return value
+
+    return answer
+
+
+def _remembered_as_secret(read: Callable[P, T]) -> Callable[P, T]:
+    """A reader of a variable that holds a password or a key: only that it was set is remembered, and where."""
+
+    @wraps(read)
+    def answer(*args: P.args, **kwargs: P.kwargs) -> T:
+        value = read(*args, **kwargs)
+        name = str(signature(read).bind(*args, **kwargs).arguments["name"])
+        source = Source.FILE if os.environ.get(f"{name}_FILE", "").strip() else _source_of(name)
+        _readings[name] = Reading(name, source, None, None, is_secret=True)
+        return value
+
+    return answer
+
+
+def _source_of(name: str) -> Source:
+    return Source.ENVIRONMENT if os.environ.get(name, "").strip() else Source.DEFAULT
 
 
 def choose_settings() -> None:
@@ -31,11 +100,13 @@ def enriched(values: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **values}
 
 
+@_remembered
 def text(name: str, default: str = "") -> str:
     """The variable as text without surrounding space, or `default` when unset or empty."""
     return os.environ.get(name, "").strip() or default
 
 
+@_remembered
 def flag(name: str, *, default: bool) -> bool:
     """The variable as a yes or no.
 
@@ -53,6 +124,7 @@ def flag(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} is {raw!r}; write 1 for yes or 0 for no.")
 
 
+@_remembered
 def number(name: str, default: int, *, least: int = 0) -> int:
     """The variable as a whole number of at least `least`.
 
@@ -67,6 +139,7 @@ def number(name: str, default: int, *, least: int = 0) -> int:
     return int(raw)
 
 
+@_remembered
 def one_of(name: str, values: Sequence[str]) -> str:
     """The variable as one of `values`; the first when unset.
 
@@ -79,12 +152,14 @@ def one_of(name: str, values: Sequence[str]) -> str:
     return value
 
 
+@_remembered
 def words(name: str, default: list[str]) -> list[str]:
     """The variable as a list separated by commas."""
     raw = text(name)
     return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
 
 
+@_remembered
 def address(name: str) -> str:
     """The variable as the address of a site, without the slash at its end; "" when unset.
 
@@ -97,6 +172,7 @@ def address(name: str) -> str:
     return raw.rstrip("/")
 
 
+@_remembered
 def color(name: str, default: str) -> str:
     """The variable as a color, #rrggbb.
 
@@ -109,6 +185,7 @@ def color(name: str, default: str) -> str:
     return raw
 
 
+@_remembered
 def file(name: str) -> str:
     """The variable as the path of a file that can be read, or "" when unset.
 
@@ -121,21 +198,23 @@ def file(name: str) -> str:
     return raw
 
 
+@_remembered_as_secret
 def secret(name: str, default: str = "") -> str:
     """The variable, or the content of the file that NAME_FILE names.
 
     Raises:
         ImproperlyConfigured: NAME_FILE names a file that cannot be read.
     """
-    file = text(f"{name}_FILE")
+    file = os.environ.get(f"{name}_FILE", "").strip()
     if not file:
-        return text(name, default)
+        return os.environ.get(name, "").strip() or default
     try:
         return Path(file).read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE names {file!r}, which cannot be read: {error}.") from error
 
 
+@_remembered_as_secret
 def database(name: str, default: str) -> dict[str, object]:
     """Django's database settings for a URL such as postgres://user:password@host/name.
 
@@ -150,6 +229,7 @@ def database(name: str, default: str) -> dict[str, object]:
     return parsed
 
 
+@_remembered_as_secret
 def mail(name: str, folder: Path) -> dict[str, object]:
     """Django's mail settings for a URL such as smtp+tls://user:password@host:587, or files in `folder` when unset.
 
@@ -167,8 +247,9 @@ def noted(file: Path) -> str:
     return file.read_text().strip() if file.exists() else ""
 
 
-def kept_secret(file: Path) -> str:
-    """A random secret made once and kept in `file`, readable by its owner only: for runs that set none."""
+def kept_secret(name: str, file: Path) -> str:
+    """A random secret made once and kept in `file`, readable by its owner only: for runs that set none as `name`."""
+    _readings[name] = replace(_readings[name], source=Source.MADE)
     try:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:

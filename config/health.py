@@ -35,6 +35,16 @@ RECENT = timedelta(minutes=5)
 SILENCE_SECONDS = 2.0  # until a database counts as away
 LEAST_ROOM = 32 * 1024 * 1024  # bytes free on the disk of an SQLite database
 
+# What PostgreSQL must not be told, or a call could go out before its row is durable (contract, C01): and in words why.
+_DURABLE = {
+    "transaction_read_only": ("on", "The database takes no writes: it is read-only, or a standby."),
+    "fsync": (
+        "off",
+        "The database does not sync its files (fsync is off): after a crash of the machine calls are missing.",
+    ),
+    "synchronous_commit": ("off", "The database answers before a commit is durable (synchronous_commit is off)."),
+}
+
 _prober = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prober")
 
 
@@ -97,9 +107,10 @@ def _see_configuration() -> str:
 def _see_database() -> str:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("show transaction_read_only")
-            if cursor.fetchone() == ("on",):
-                raise DatabaseError("The database takes no writes: it is read-only, or a standby.")
+            cursor.execute("select " + ", ".join(f"current_setting('{name}')" for name in _DURABLE))
+            for name, value in zip(_DURABLE, cursor.fetchone(), strict=True):
+                if value == _DURABLE[name][0]:
+                    raise DatabaseError(_DURABLE[name][1])
         else:
             cursor.execute("select 1")
             if shutil.disk_usage(settings.DATA_DIR).free < LEAST_ROOM:

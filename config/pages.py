@@ -1,5 +1,6 @@
 """What every page shares: its frame's data, the choice of language and appearance, and the account page."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,13 @@ from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
 
+from accounts.authentication import role_required
 from accounts.services import update_person
 from accounts.types import Role
-from config import brand
+from config import brand, env
 from policies.selectors import list_running_notices
 
 THEMES = ("", "light", "dark")
@@ -58,8 +61,12 @@ _MANAGE = (
     _Place("/manage/usage/", "", _("Usage")),
     _Place("/manage/clauses/", "", _("Clauses")),
     _Place("/manage/models/", "", _("Models and providers"), also=("/manage/providers/",)),
+    _Place("/manage/prompts/", "", _("Saved prompts")),
     _Place("/manage/notices/", "", _("Notices and maintenance")),
+    _Place("/manage/holds/", "", _("Holds")),
+    _Place("/manage/alarms/", "", _("Alarms")),
     _Place("/manage/audit/", "", _("Audit log")),
+    _Place("/manage/settings/", "", _("Settings")),
     _Place("/admin/", "", _("Everything else"), is_exact=True),
 )
 
@@ -155,6 +162,41 @@ def account(request: HttpRequest) -> HttpResponse:
 def signed_in(request: HttpRequest) -> HttpResponse:
     """Where signing in beside a page leads: its script tells that page, which then goes on."""
     return render(request, "signed_in.html")
+
+
+_SOURCES = {
+    env.Source.ENVIRONMENT: _("environment"),
+    env.Source.FILE: _("a file the environment names"),
+    env.Source.MADE: _("made on this machine"),
+    env.Source.DEFAULT: _("default"),
+}
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_GET
+def installation(request: HttpRequest) -> HttpResponse:
+    """What this installation was told by its environment, and what it goes by where it was told nothing."""
+    rows = [
+        {
+            "reading": reading,
+            "source": _SOURCES[reading.source],
+            "is_default": reading.source == env.Source.DEFAULT,
+            "value": _written(reading.value),
+            "default": _written(reading.default),
+        }
+        for reading in env.list_readings()
+    ]
+    return render(request, "settings.html", {"rows": rows})
+
+
+def _written(value: object) -> str:
+    """A value as it is written in the environment, without the password of an address."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return _CREDENTIALS.sub("…", text)
 
 
 def _back(request: HttpRequest) -> HttpResponse:

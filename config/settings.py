@@ -19,7 +19,7 @@ HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, least=1)
 WORKERS = env.number("WORKERS", 1, least=1)
 
-SECRET_KEY = env.secret("SECRET_KEY") or env.kept_secret(DATA_DIR / "secret_key")
+SECRET_KEY = env.secret("SECRET_KEY") or env.kept_secret("SECRET_KEY", DATA_DIR / "secret_key")
 DEBUG = env.flag("DEBUG", default=False)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", HOST])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", [])
@@ -140,6 +140,7 @@ TEMPLATES = [
 ]
 
 # ---- database: SQLite in DATA_DIR, or PostgreSQL by DATABASE_URL ------------------------------------
+_connections = env.number("DATABASE_POOL", 10, least=2)
 _database: dict[str, Any] = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'gateway.sqlite3'}")
 if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
@@ -163,7 +164,7 @@ else:
     )
     _database["OPTIONS"]["pool"] = {
         "min_size": 1,
-        "max_size": env.number("DATABASE_POOL", 10, least=2),
+        "max_size": _connections,
         "timeout": 2,
         "reconnect_timeout": 2,  # then a new try begins afresh: after a long outage none waits out a long pause
     }
@@ -206,6 +207,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"login": "accounts.forms.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -313,7 +315,7 @@ CREDENTIAL_KEY = env.secret("CREDENTIAL_KEY") or SECRET_KEY
 CREDENTIAL_KEY_OLD = env.secret("CREDENTIAL_KEY_OLD")
 CREDENTIAL_KEY_FILE = env.text("CREDENTIAL_KEY_FILE")  # read again whenever it changes
 # Seals the audit log; its anchors lie where the database's owner cannot reach them, or are copied there.
-AUDIT_KEY = env.secret("AUDIT_KEY") or env.kept_secret(DATA_DIR / "audit_key")
+AUDIT_KEY = env.secret("AUDIT_KEY") or env.kept_secret("AUDIT_KEY", DATA_DIR / "audit_key")
 AUDIT_ANCHORS = env.text("AUDIT_ANCHORS", str(DATA_DIR / "audit"))
 DEMO = env.flag("DEMO", default=True)
 DEMO_PASSWORD = env.secret("DEMO_PASSWORD")

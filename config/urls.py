@@ -26,6 +26,7 @@ urlpatterns = [
     path("appearance/", pages.appearance, name="appearance"),
     path("account/signed-in/", pages.signed_in, name="signed-in"),
     path("account/chat/", pages.chat_habits, name="chat-habits"),
+    path("manage/settings/", pages.installation, name="installation"),
     path("", include("accounts.urls")),
     path("", include("courses.urls")),
     path("", include("policies.urls")),

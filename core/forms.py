@@ -1,4 +1,4 @@
-"""What forms share: the form of every import, lines from a file or typed, and a select of hundreds."""
+"""What forms share: the form of every import, lines from a file or typed; whole numbers; a select of hundreds."""
 
 from typing import Any
 
@@ -17,12 +17,22 @@ class LongSelect(forms.Select):
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         """The same markup, written at once."""
         chosen = set(self.format_value(value))
-        options = (
-            (flatatt({"value": str(choice), "selected": str(choice) in chosen}), label)
-            for choice, label in self.choices
-        )
+        choices = ((str(choice), label) for choice, label in self.choices)
+        options = ((value, " selected" if value in chosen else "", label) for value, label in choices)
         names = flatatt(self.build_attrs(self.attrs, {**(attrs or {}), "name": name}))
-        return format_html("<select{}>{}</select>", names, format_html_join("", "<option{}>{}</option>", options))
+        return format_html(
+            "<select{}>{}</select>", names, format_html_join("", '<option value="{}"{}>{}</option>', options)
+        )
+
+
+class WholeNumberField(forms.IntegerField):
+    """A number in the digits 0 to 9; Django's own takes those of every script."""
+
+    def to_python(self, value: Any) -> int | None:
+        """The number; None for nothing."""
+        if not str(value).isascii():
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
 
 
 class LinesForm(forms.Form):

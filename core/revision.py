@@ -7,7 +7,7 @@ for as long as the number is the same, asked inside the transaction that relies 
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, TypeVarTuple, cast
+from typing import Any, TypeVar, TypeVarTuple
 
 from django.db import connection, transaction
 
@@ -62,7 +62,8 @@ class Memory:
         """
         key = (read, args)
         if key in self._found:
-            return cast("T", self._found[key])
+            remembered: T = self._found[key]
+            return remembered
         found = read(*args)
         if found is not None and found is not False:
             self._found[key] = found

@@ -4,22 +4,25 @@ Rows go in and come out as tuples of plain values: identifiers as UUID, instants
 one prepared statement per row, PostgreSQL takes all rows as one JSON value: each was measured to be the faster there.
 """
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Model
 
 Row = Sequence[Any]
 
+# Asked so often that the way through Django's proxy to the thread's connection would count.
+IS_SQLITE = connection.vendor == "sqlite"
 
-@dataclass(frozen=True, slots=True)
-class Column:
+
+class Column(NamedTuple):
     """A field as SQL knows it: its name, its type, and Django's word for its kind."""
 
     name: str
@@ -55,11 +58,13 @@ def run(*statements: Statement | None) -> list[Any]:
     Raises:
         DatabaseError: of the first that failed.
     """
-    if connection.vendor == "sqlite":
-        return [_run_alone(statement) if statement else [] for statement in statements]
-    with connection.wrap_database_errors:
-        with connection.connection.pipeline():
-            cursors = [_send(statement) if statement else None for statement in statements]
+    here: Any = connections[DEFAULT_DB_ALIAS]
+    if IS_SQLITE:
+        with here._prepare_cursor(here.connection.cursor(_Cursor)) as cursor:  # with Django's hooks around it
+            return [_run_alone(statement, cursor) if statement else [] for statement in statements]
+    with here.wrap_database_errors:
+        with here.connection.pipeline():
+            cursors = [_send(statement, here) if statement else None for statement in statements]
         pairs = zip(statements, cursors, strict=True)
         return [_answer(statement, cursor) if statement else [] for statement, cursor in pairs]
 
@@ -78,7 +83,7 @@ def insertion(
         ignore_conflicts: a row that a unique constraint speaks against is left out.
     """
     fields = fields_of(model, *names)
-    return _with_rows(_write_insert(model, fields, ignore_conflicts, connection.vendor), fields, rows)
+    return _with_rows(_write_insert(model, fields, ignore_conflicts), fields, rows)
 
 
 def update(
@@ -90,7 +95,7 @@ def update(
         rows: the key, the expected values, the new values.
     """
     fields = fields_of(model, key, *expected, *changed)
-    return _with_rows(_write_update(model, fields, len(expected), connection.vendor), fields, rows)
+    return _with_rows(_write_update(model, fields, len(expected)), fields, rows)
 
 
 @cache
@@ -105,9 +110,10 @@ def _column(model: type[Model], name: str) -> Column:
     return Column(field.column, target.rel_db_type(connection), target.get_internal_type())
 
 
+@cache
 def given(name: str, fields: Fields) -> str:
     """SQL of a table of values that come as one parameter, made by `pack`: columns c0, c1, ... of the fields' types."""
-    if connection.vendor == "sqlite":
+    if IS_SQLITE:
         columns = ", ".join(f"json_extract(value, '$[{place}]') c{place}" for place in range(len(fields)))
         return f"(select {columns} from json_each(%s)) {name}"
     return f"json_to_recordset(%s::json) {name}({_list_types(fields)})"
@@ -115,7 +121,7 @@ def given(name: str, fields: Fields) -> str:
 
 def pack(fields: Fields, rows: Iterable[Row]) -> str:
     """The rows as the parameter of `given`."""
-    if connection.vendor == "sqlite":
+    if IS_SQLITE:
         return orjson.dumps(_translate(_ENCODERS, fields, rows)).decode()
     names = [f"c{place}" for place in range(len(fields))]
     return orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
@@ -124,24 +130,39 @@ def pack(fields: Fields, rows: Iterable[Row]) -> str:
 def _with_rows(text: str, fields: Fields, rows: Collection[Row]) -> Statement | None:
     if not rows:
         return None
-    if connection.vendor == "sqlite":
+    if IS_SQLITE:
         return Statement(text, _translate(_ENCODERS, fields, rows), is_repeated=True)
     return Statement(text, [pack(fields, rows)])
 
 
-def _run_alone(statement: Statement) -> Any:
-    with connection.cursor() as cursor:
-        if statement.is_repeated:
-            cursor.executemany(statement.text, statement.parameters)
-        else:
-            cursor.execute(statement.text, statement.parameters)
-        return _answer(statement, cursor)
+class _Cursor(sqlite3.Cursor):
+    """Takes Django's SQL, as Django's own does; what it is in SQLite's spelling is worked out once for each text."""
+
+    def execute(self, text: str, parameters: Any = ()) -> "_Cursor":
+        super().execute(_spell(text), parameters)
+        return self
+
+    def executemany(self, text: str, parameters: Any) -> "_Cursor":
+        super().executemany(_spell(text), parameters)
+        return self
 
 
-def _send(statement: Statement) -> Any:
+@lru_cache(maxsize=256)
+def _spell(text: str) -> str:
+    return text.replace("%s", "?")
+
+
+def _run_alone(statement: Statement, cursor: Any) -> Any:
+    if statement.is_repeated:
+        cursor.executemany(statement.text, statement.parameters)
+    else:
+        cursor.execute(statement.text, statement.parameters)
+    return _answer(statement, cursor)
+
+
+def _send(statement: Statement, here: Any) -> Any:
     """A cursor that has sent the statement; PostgreSQL itself puts the values in, and so can keep its plan."""
-    own = connection.Database.Cursor(connection.connection)  # type: ignore[attr-defined]
-    cursor = connection._prepare_cursor(own)  # type: ignore[attr-defined]  # with Django's hooks around it
+    cursor = here._prepare_cursor(here.Database.Cursor(here.connection))  # with Django's hooks around it
     cursor.execute(statement.text, statement.parameters)
     return cursor
 
@@ -150,25 +171,25 @@ def _answer(statement: Statement, cursor: Any) -> Any:
     if statement.gives is None:
         return int(cursor.rowcount)
     rows = cursor.fetchall()
-    return _translate(_DECODERS, statement.gives, rows) if connection.vendor == "sqlite" else rows
+    return _translate(_DECODERS, statement.gives, rows) if IS_SQLITE else rows
 
 
 @cache
-def _write_insert(model: type[Model], fields: Fields, ignore_conflicts: bool, vendor: str) -> str:
+def _write_insert(model: type[Model], fields: Fields, ignore_conflicts: bool) -> str:
     columns = ", ".join(field.name for field in fields)
     values = f"select * from {given('g', fields)}"
-    if vendor == "sqlite":
+    if IS_SQLITE:
         values = f"values ({', '.join(['%s'] * len(fields))})"
     ending = " on conflict do nothing" if ignore_conflicts else ""
     return f"insert into {model._meta.db_table} ({columns}) {values}{ending}"
 
 
 @cache
-def _write_update(model: type[Model], fields: Fields, expected: int, vendor: str) -> str:
+def _write_update(model: type[Model], fields: Fields, expected: int) -> str:
     table, (key, *others) = model._meta.db_table, [field.name for field in fields]
     values = [f"g.c{place}" for place in range(len(fields))]
     source = f" from {given('g', fields)}"
-    if vendor == "sqlite":
+    if IS_SQLITE:
         # Bound by place: ?1 is the first value of the row.
         values, source = [f"?{place + 1}" for place in range(len(fields))], ""
     changes = ", ".join(
@@ -197,6 +218,11 @@ def _write_uuid(value: UUID) -> str:
     return f"{value.int:032x}"
 
 
+@lru_cache(maxsize=1024)
+def _read_uuid(value: str) -> UUID:
+    return UUID(int=int(value, 16))  # half the work of reading any spelling
+
+
 @lru_cache(maxsize=64)  # most rows of a batch have the same one
 def _write_instant(value: datetime) -> str:
     return str(value.replace(tzinfo=None))
@@ -208,5 +234,9 @@ def _read_instant(value: datetime | str) -> datetime:
     return instant.replace(tzinfo=UTC)
 
 
-_ENCODERS: Codecs = {"UUIDField": _write_uuid, "DateTimeField": _write_instant}
-_DECODERS: Codecs = {"UUIDField": UUID, "DateTimeField": _read_instant}
+def _write_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+_ENCODERS: Codecs = {"UUIDField": _write_uuid, "DateTimeField": _write_instant, "JSONField": _write_json}
+_DECODERS: Codecs = {"UUIDField": _read_uuid, "DateTimeField": _read_instant, "JSONField": orjson.loads}

@@ -21,9 +21,17 @@ def is_printable(character: str) -> bool:
     return unicodedata.category(character) != "Cc" and character not in _BIDIRECTIONAL
 
 
+def read_id(written: str) -> int | None:
+    """The number of a row, as an address or a form names it; None for what is none, or would not fit into 64 bits."""
+    return int(written) if written.isascii() and written.isdigit() and len(written) < 19 else None
+
+
+_RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # those of full width too
+
+
 def neutral_cell(value: str) -> str:
     """`value` for a CSV cell: spreadsheets must not take it for a formula (OWASP, CSV injection)."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return f"'{value}" if value.startswith(_RUNS) else value
 
 
 def csv_line(cells: Iterable[object]) -> str:

@@ -21,6 +21,7 @@ from accounts.models import Department
 from accounts.types import Role
 from core import clock
 from core.append_only import AppendOnly
+from core.clock import KNOWN_DAYS, KNOWN_INSTANTS
 from core.types import Operation
 from courses.types import Approach, CourseRole, Readers, Scale
 
@@ -38,8 +39,8 @@ class Term(models.Model):
         validators=[RegexValidator(r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z", _("Letters, digits, dots and hyphens only."))],
     )
     name = models.CharField(_("name"), max_length=80)
-    starts_on = models.DateField(_("first day"))
-    ends_on = models.DateField(_("last day"))
+    starts_on = models.DateField(_("first day"), validators=KNOWN_DAYS)
+    ends_on = models.DateField(_("last day"), validators=KNOWN_DAYS)
 
     class Meta:
         ordering = ("starts_on",)
@@ -75,8 +76,8 @@ class Course(models.Model):
     department = models.ForeignKey(
         Department, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("department")
     )
-    starts_on = models.DateField(_("starts"))
-    ends_on = models.DateField(_("ends"))
+    starts_on = models.DateField(_("starts"), validators=KNOWN_DAYS)
+    ends_on = models.DateField(_("ends"), validators=KNOWN_DAYS)
 
     class Meta:
         ordering = ("code",)
@@ -139,8 +140,8 @@ class Assignment(models.Model):
         ],
     )
     title = models.CharField(_("title"), max_length=160)
-    opens_at = models.DateTimeField(_("from"))
-    due_at = models.DateTimeField(_("until"))
+    opens_at = models.DateTimeField(_("from"), validators=KNOWN_INSTANTS)
+    due_at = models.DateTimeField(_("until"), validators=KNOWN_INSTANTS)
 
     class Meta:
         ordering = ("due_at", "id")
@@ -288,8 +289,8 @@ class ExamWindow(models.Model):
 
     course = models.ForeignKey(Course, models.CASCADE, related_name="exams")
     title = models.CharField(_("title"), max_length=160)
-    starts_at = models.DateTimeField(_("starts"))
-    ends_at = models.DateTimeField(_("ends"))
+    starts_at = models.DateTimeField(_("starts"), validators=KNOWN_INSTANTS)
+    ends_at = models.DateTimeField(_("ends"), validators=KNOWN_INSTANTS)
     section = models.CharField(_("section"), max_length=16, blank=True, help_text=_("Empty: all sections."))
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
@@ -285,12 +285,6 @@ def list_readable_spans(course_id: int) -> list[tuple[datetime, datetime | None]
     return [(version.published_at, end) for version, end in spans if version.readers == Readers.INSTRUCTORS]
 
 
-def count_acceptances(course_id: int) -> dict[int, int]:
-    """How many students accepted each version of the course's rules, by the version's id."""
-    given = RuleAcceptance.objects.filter(rule__course=course_id).values("rule").annotate(people=Count("id"))
-    return dict(given.values_list("rule", "people"))
-
-
 def list_assignments(course_id: int) -> QuerySet[Assignment]:
     """The course's assignments, the next to end first."""
     return Assignment.objects.filter(course=course_id).select_related("course")
@@ -310,9 +304,14 @@ def _in_section(places: QuerySet[Enrollment]) -> Q:
 
 
 def list_versions(course_id: int) -> QuerySet[CourseRule]:
-    """Every version of the rules of the course and of its assignments, the newest first."""
+    """Every version of the rules of the course and of its assignments, the newest first.
+
+    Each knows how many students it is `accepted_by`.
+    """
     versions = CourseRule.objects.filter(course=course_id).select_related("course", "assignment", "published_by")
-    return versions.order_by("-published_at", "-id")
+    given = RuleAcceptance.objects.filter(rule=OuterRef("pk")).order_by().values("rule").annotate(people=Count("id"))
+    counted = versions.annotate(accepted_by=Coalesce(Subquery(given.values("people")), 0))
+    return counted.order_by("-published_at", "-id")  # type: ignore[no-any-return]
 
 
 def has_accepted(*, rule: CourseRule, user_id: int) -> bool:
@@ -342,10 +341,21 @@ def find_permission(*, course_id: int, user_id: int) -> Permission | None:
     return Permission.objects.filter(course=course_id, user=user_id).order_by("-asked_at", "-id").first()
 
 
-def list_permissions(course_id: int) -> QuerySet[Permission]:
-    """Every question for permission in the course, the open ones first."""
+def list_permissions(course_id: int, *, search: str = "", state: str = "") -> QuerySet[Permission]:
+    """Every question for permission in the course.
+
+    Args:
+        search: a part of the student's name or address, or of the reason.
+        state: "open", "given" or "declined".
+    """
     asked = Permission.objects.filter(course=course_id).select_related("user", "decided_by")
-    return asked.order_by(F("is_given").asc(nulls_first=True), "-asked_at")
+    if wanted := one_line(search):
+        asked = asked.filter(
+            Q(user__name__icontains=wanted) | Q(user__email__icontains=wanted) | Q(reason__icontains=wanted)
+        )
+    if not state:
+        return asked
+    return asked.filter(is_given__isnull=True) if state == "open" else asked.filter(is_given=state == "given")
 
 
 def find_assignment(*, course_id: int, code: str) -> Assignment | None:

@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import Department, User
+from core.serializers import ExactSerializer
 from courses.models import Course, Enrollment, Term
 
 
@@ -19,7 +20,7 @@ from courses.models import Course, Enrollment, Term
         )
     ]
 )
-class TermSerializer(serializers.ModelSerializer[Term]):
+class TermSerializer(ExactSerializer, serializers.ModelSerializer[Term]):
     """A term; administrators write it, all but the code of one that exists."""
 
     class Meta:
@@ -49,7 +50,7 @@ class TermSerializer(serializers.ModelSerializer[Term]):
         )
     ]
 )
-class CourseSerializer(serializers.ModelSerializer[Course]):
+class CourseSerializer(ExactSerializer, serializers.ModelSerializer[Course]):
     """A course; administrators write it, all but the code of one that exists."""
 
     department = serializers.SlugRelatedField(
@@ -78,7 +79,7 @@ class CourseSerializer(serializers.ModelSerializer[Course]):
         )
     ]
 )
-class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
+class EnrollmentSerializer(ExactSerializer, serializers.ModelSerializer[Enrollment]):
     """A person's place in a course."""
 
     course = serializers.SlugRelatedField(slug_field="code", queryset=Course.objects.all())

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.authentication import principal_of, role_required
 from core import clock
 from core.errors import DomainError, InvalidRequest, NotFound, Refusal
+from core.text import read_id
 from courses import services
 from courses.selectors import find_permission, list_choices, list_coming_exams
 
@@ -39,11 +40,10 @@ def my_course(request: HttpRequest, code: str) -> HttpResponse:
 @require_POST
 def accept(request: HttpRequest, code: str) -> HttpResponse:
     """Accept a version of a rule of the course."""
-    rule = request.POST.get("rule", "")
     try:
         services.accept_rule(
             user_id=principal_of(request.user).user_id,
-            rule_id=int(rule) if rule.isascii() and rule.isdigit() and len(rule) < 18 else 0,
+            rule_id=read_id(request.POST.get("rule", "")) or 0,
             language=get_language() or "en",
         )
     except Refusal as problem:

@@ -376,8 +376,8 @@ def _end_reservation(batch: Batch, admission: Admission, ending: Ending) -> Reco
         Unit.PROMPTS: prompts,
         **actual_amounts(ending.target or admission.target, admission.call.operation, ending.totals),
     }
-    batch.settle(call_id, amounts)
-    batch.close(call_id, amounts, is_estimated=ending.totals.source == UsageSource.ESTIMATED)
+    is_settled = batch.settle(call_id, amounts)
+    batch.close(call_id, None if is_settled else amounts, is_estimated=ending.totals.source == UsageSource.ESTIMATED)
     return _record_of(admission, ending, prompts=prompts, cost=amounts.get(Unit.MONEY, 0))
 
 

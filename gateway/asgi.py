@@ -6,8 +6,8 @@ Key → body → admission → relay → bytes. No cookies are read here, so the
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -30,7 +30,17 @@ from gateway.patience import Patience
 from gateway.relay import open_reply
 from gateway.selectors import find_model_for, list_models_for
 from gateway.types import Admission, Answer, Asking, Call, Chunk, Claim, Dialect, ExtraFields, Refused
-from gateway.wire import chat_completions, embeddings, image_edits, images, models, moderations, responses, sse
+from gateway.wire import (
+    chat_completions,
+    embeddings,
+    image_edits,
+    images,
+    models,
+    moderations,
+    openapi,
+    responses,
+    sse,
+)
 from gateway.wire.exchange import STREAM_TYPE, ClientGone, Exchange, Receive, Send
 from gateway.writer import admit_soon
 from policies.selectors import read_notices
@@ -112,6 +122,11 @@ async def _show_model(exchange: Exchange) -> None:
     await exchange.answer_json(await _database.wait_for(hop(front)))
 
 
+async def _describe(exchange: Exchange) -> None:
+    await _database.wait_for(hop(_authenticate, exchange))
+    await exchange.answer(openapi.render())
+
+
 async def _edit_images(exchange: Exchange) -> None:
     await _relay(exchange, partial(image_edits.parse, kind=exchange.header("content-type")))
 
@@ -119,8 +134,9 @@ async def _edit_images(exchange: Exchange) -> None:
 async def _relay(exchange: Exchange, parse: Parse) -> None:
     """The walk: admit, relay, and the last byte only after the conclusion is written."""
     asking = _make_asking(exchange, await exchange.read_body(), parse)
-    with telemetry.admitting.time():
-        admitted = await admit_soon(asking)
+    began = time.perf_counter()
+    admitted = await admit_soon(asking)
+    telemetry.admitting.observe(time.perf_counter() - began)
     if isinstance(admitted, Refused):
         exchange.standings = admitted.standings
         raise admitted.error
@@ -128,16 +144,19 @@ async def _relay(exchange: Exchange, parse: Parse) -> None:
         await exchange.answer(admitted.body, headers={"content-type": admitted.kind, "idempotent-replayed": "true"})
         return
     exchange.standings, exchange.attempts = admitted.standings, admitted.attempts
-    async with _remembered(exchange) as keep:
+    try:
         if admitted.call.stream:
             kept = await _relay_stream(exchange, admitted)
-            last = b"" if admitted.call.dialect == Dialect.RESPONSES else sse.DONE
-            await keep(STREAM_TYPE, kept + last)
+            last = sse.DONE if admitted.call.dialect == Dialect.CHAT else b""
+            await _keep(exchange, STREAM_TYPE, kept + last)
             await exchange.finish(last)
         else:
             body = await _relay_whole(exchange, admitted)
-            await keep("application/json", body)
+            await _keep(exchange, "application/json", body)
             await exchange.answer(body)
+    finally:
+        if exchange.is_remembered:  # without an answer the key is free again
+            await hop(idempotency.forget, exchange.id)
 
 
 async def _relay_stream(exchange: Exchange, admitted: Admission) -> bytes:
@@ -146,7 +165,7 @@ async def _relay_stream(exchange: Exchange, admitted: Admission) -> bytes:
 
     def hand_on(chunks: list[Chunk]) -> asyncio.Future[None] | None:
         piece = b"".join([sse.event(chunk.data, name=chunk.event) for chunk in chunks if chunk.data])
-        if _is_remembered(exchange):
+        if exchange.is_remembered:
             events.append(piece)
         return exchange.write_soon(piece) if piece else None
 
@@ -189,29 +208,17 @@ def _make_asking(exchange: Exchange, raw: bytes, parse: Parse) -> Asking:
         return Claim(exchange.path, key, hashlib.sha256(raw).hexdigest())
 
     is_large = len(raw) > _LARGE
-    return Asking(exchange.id, exchange.key or "", read, claim if _is_remembered(exchange) else None, is_large)
+    return Asking(exchange.id, exchange.key or "", read, claim if exchange.is_remembered else None, is_large)
 
 
-def _is_remembered(exchange: Exchange) -> bool:
-    return bool(exchange.header("idempotency-key"))
-
-
-@asynccontextmanager
-async def _remembered(exchange: Exchange) -> AsyncIterator[Callable[[str, bytes], Awaitable[None]]]:
-    """Inside, an answer may be kept under the request's Idempotency-Key; without an answer the key is free again."""
-
-    async def keep(kind: str, body: bytes) -> None:
-        if _is_remembered(exchange):
-            await hop(idempotency.keep, exchange.id, Answer(kind, body))
-
-    try:
-        yield keep
-    finally:
-        if _is_remembered(exchange):
-            await hop(idempotency.forget, exchange.id)
+async def _keep(exchange: Exchange, kind: str, body: bytes) -> None:
+    """Keep the answer under the request's Idempotency-Key, if it has one."""
+    if exchange.is_remembered:
+        await hop(idempotency.keep, exchange.id, Answer(kind, body))
 
 
 _ENDPOINTS: dict[str, tuple[str, Callable[[Exchange], Awaitable[None]]]] = {
+    "/v1/openapi.json": ("GET", _describe),
     "/v1/models": ("GET", _list_models),
     "/v1/models/{id}": ("GET", _show_model),
     "/v1/chat/completions": ("POST", partial(_relay, parse=chat_completions.parse)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.types import Role
 from core.errors import InvalidRequest
+from core.forms import WholeNumberField
 from core.types import Operation
 from gateway.columns import check_weights
 from gateway.models import Model, Provider, Route, Upstream
@@ -18,6 +19,7 @@ from gateway.services import check_credential_stays
 from gateway.types import Capability, ProviderKind
 from quotas.types import Unit
 from quotas.wording import MICRO, read_amount
+from usage.types import AlarmKind
 
 
 class UpstreamForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -49,6 +51,7 @@ class UpstreamForm(forms.ModelForm):  # type: ignore[type-arg]
             "speaks_responses",
             "is_enabled",
         ]
+        field_classes: ClassVar = {"most_parallel": WholeNumberField}
 
     def clean(self) -> dict[str, Any]:
         """A stored credential stays with the machine it was entered for."""
@@ -111,6 +114,8 @@ class ModelForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Model
         exclude: ClassVar = ["created_at"]  # every column there is
+        numbers = ("context_tokens", "max_output_tokens", "prompt_weight", "position")
+        field_classes: ClassVar = dict.fromkeys(numbers, WholeNumberField)
 
 
 class PriceField(forms.Field):
@@ -161,7 +166,9 @@ class CatalogForm(ModelForm):
     """The same as administrators fill it in on the pages: prices in the currency, weights line by line."""
 
     input_price = PriceField(label=_("price of a million input tokens"), help_text=_("Empty: not known."))
-    cached_input_price = PriceField(label=_("price of a million cached input tokens"), help_text=_("Empty: not known."))
+    cached_input_price = PriceField(
+        label=_("price of a million cached input tokens"), help_text=_("Empty: the same as other input.")
+    )
     output_price = PriceField(label=_("price of a million output tokens"), help_text=_("Empty: not known."))
     image_price = PriceField(label=_("price of an image"), help_text=_("Empty: not known."))
     image_weights = WeightsField(
@@ -187,6 +194,7 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Route
         fields: ClassVar = ["upstream", "upstream_name", "position", "weight", "is_enabled"]
+        field_classes: ClassVar = {"position": WholeNumberField, "weight": WholeNumberField}
 
 
 class _RouteForms(forms.BaseFormSet):  # type: ignore[type-arg]
@@ -235,3 +243,36 @@ class ProviderFilterForm(forms.Form):
     search = forms.CharField(label=_("Name"), required=False, max_length=120)
     kind = forms.ChoiceField(label=_("Kind"), required=False, choices=[("", _("All")), *ProviderKind.choices])
     state = forms.ChoiceField(label=_("State"), required=False, choices=_STATES)
+
+
+class BudgetForm(forms.Form):
+    """What a month may cost until administrators are told."""
+
+    provider = forms.ChoiceField(label=_("For"), required=False)
+    amount = forms.CharField(
+        label=_("Amount a month"),
+        max_length=40,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        help_text=_("In the installation’s currency; 0 for no budget."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = [(provider.slug, str(provider)) for provider in list_providers()]
+        cast("forms.ChoiceField", self.fields["provider"]).choices = [("", _("all together")), *named]
+
+    def clean_amount(self) -> int:
+        """In micro-units."""
+        try:
+            return read_amount(Unit.MONEY, self.cleaned_data["amount"])
+        except InvalidRequest as problem:
+            raise ValidationError(str(problem.message)) from None
+
+
+class AlarmFilterForm(forms.Form):
+    """Which alarms to list; `cleaned_data` is what `usage.selectors.list_alarms` takes."""
+
+    kind = forms.ChoiceField(label=_("Kind"), required=False, choices=[("", _("All")), *AlarmKind.choices])
+    state = forms.ChoiceField(
+        label=_("State"), required=False, choices=[("", _("All")), ("new", _("not seen")), ("seen", _("seen"))]
+    )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.types import Role
 from core import clock
+from core.clock import KNOWN_DAYS
 from core.types import Operation
 from gateway.columns import MOST_MONEY, MOST_WEIGHT, ListOf, check_weights
 from gateway.types import Capability, DataClass, ProviderKind
@@ -140,7 +141,7 @@ class Model(models.Model):
         verbose_name=_("stand-in"),
         help_text=_("Answers when this one is retired, or when none of its upstreams can."),
     )
-    retires_on = models.DateField(_("retired from"), null=True, blank=True)
+    retires_on = models.DateField(_("retired from"), null=True, blank=True, validators=KNOWN_DAYS)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     position = models.PositiveSmallIntegerField(
         _("position"), default=0, help_text=_("The first of a tool is its default.")

@@ -24,7 +24,8 @@ def bound_amounts(call: Call, target: Target, *, prompts: int) -> dict[Unit, int
     """An upper bound of what the call will use, per unit; None where nobody can say, because the model has no price."""
     tokens_in, tokens_out = count_input(call.body), _most_output(call, target)
     costs = [
-        _cost(place.prices, call.operation, tokens_in, tokens_out, call.count) for place in (target, *target.spares)
+        _cost(_bounding(place.prices), call.operation, tokens_in, tokens_out, call.count)
+        for place in (target, *target.spares)
     ]
     money = None if None in costs else max(cost for cost in costs if cost is not None)
     return {Unit.PROMPTS: prompts, Unit.TOKENS: tokens_in + tokens_out, Unit.MONEY: money}
@@ -34,7 +35,7 @@ def actual_amounts(target: Target, operation: Operation, totals: Totals) -> dict
     """What the call used, per unit, from the provider's totals or their estimate; a unit nobody knows is left out."""
     tokens_in, tokens_out = totals.input_tokens or 0, totals.output_tokens or 0
     amounts = {Unit.TOKENS: tokens_in + tokens_out}
-    cost = _cost(target.prices, operation, tokens_in, tokens_out, totals.images)
+    cost = _cost(target.prices, operation, tokens_in, tokens_out, totals.images, cached=totals.cached_tokens)
     return amounts if cost is None else {**amounts, Unit.MONEY: cost}
 
 
@@ -82,13 +83,27 @@ def _most_output(call: Call, target: Target) -> int:
     return min([max(most), *(limit for limit in asked if isinstance(limit, int))]) * call.count
 
 
-def _cost(prices: Prices, operation: Operation, tokens_in: int, tokens_out: int, images: int) -> int | None:
-    """In micro-units, rounded up so that nothing is free that has a price; None when the price is not known."""
+def _bounding(prices: Prices) -> Prices:
+    """The prices by which no call costs more than was held: nobody knows before what a provider has cached."""
+    if prices.input is None or prices.cached_input is None:
+        return prices
+    return replace(prices, input=max(prices.input, prices.cached_input))
+
+
+def _cost(
+    prices: Prices, operation: Operation, tokens_in: int, tokens_out: int, images: int, *, cached: int = 0
+) -> int | None:
+    """In micro-units, rounded up so that nothing is free that has a price; None when the price is not known.
+
+    Args:
+        cached: how many of `tokens_in` were cached, never more than all.
+    """
     if operation == Operation.MODERATION:
         return 0
     if operation == Operation.IMAGE and prices.image is not None:
         return prices.image * images
-    needed = [(tokens_in, prices.input), (tokens_out, prices.output)]
+    cached = min(cached, tokens_in) if prices.cached_input is not None else 0
+    needed = [(tokens_in - cached, prices.input), (cached, prices.cached_input), (tokens_out, prices.output)]
     if any(price is None and (tokens or operation == Operation.IMAGE) for tokens, price in needed):
         return None
     return -(-sum(tokens * (price or 0) for tokens, price in needed) // _PER)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -29,9 +29,10 @@ from gateway import telemetry
 from gateway.errors import Restarting, UpstreamError, UpstreamTimeout
 from gateway.pouring import HandOn, Pouring
 from gateway.routing import Board, second_of
+from gateway.services import tell_away
 from gateway.types import Admission, Chunk, Ending, Target
 from gateway.upstreams import close_adapters, get_adapter, load_adapters
-from gateway.upstreams.base import Chunks, Pourable
+from gateway.upstreams.base import Chunks, is_pourable
 from gateway.upstreams.pacing import pace
 from gateway.writer import conclude_soon, drain, settle_soon
 from quotas import services as quotas
@@ -43,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSES = (0.2, 1, 5, 15)  # seconds between attempts to conclude while the database is away; then the sweeper does it
 _PATIENCE = 10  # seconds a person waits for the conclusion before the last byte, while the database is slow
+AWAY = 300  # seconds a place rests until administrators are told
 _CHECK = 5  # seconds between two looks at providers that rest
 _LOOK_SECONDS = 2  # between two looks at whether the people being answered are still welcome
 _DRAIN = 10  # seconds a stopping server waits for its conclusions
@@ -51,7 +53,6 @@ _TEXTS = ("messages", "input", "instructions", "content", "text", "arguments", "
 
 _running: dict[UUID, "Reply"] = {}
 board = Board(time.monotonic)  # what this process has seen of the providers
-_pending: set[asyncio.Task[None]] = set()
 _upkeep: set[asyncio.Task[None]] = set()
 
 
@@ -117,13 +118,24 @@ class Reply:
     ) -> None:
         loop = asyncio.get_running_loop()
         self._tried = loop.create_future()
-        _start(self._conclude(self._make_ending(error)))  # lives on when this task is cancelled
+        self._conclude(self._make_ending(error))
         patience = loop.call_later(_PATIENCE, self._note_tried)
         try:
             await self._leave(error)
         finally:
-            await self._tried
+            await self._wait_until_tried()
             patience.cancel()
+
+    async def _wait_until_tried(self) -> None:
+        """The last byte comes after the record. Who is cancelled here while the answer is whole still owes that byte:
+        the answer is about to be recorded as served, and nobody may be told that it was given back."""
+        if self._tried is None:
+            return
+        try:
+            await self._tried
+        except asyncio.CancelledError:
+            if not self.is_complete:
+                raise
 
     def __aiter__(self) -> Self:
         return self
@@ -147,7 +159,7 @@ class Reply:
             UpstreamError: as when iterating.
         """
         chunks = self._chunks
-        if not isinstance(chunks, Pourable):
+        if not is_pourable(chunks):
             async for chunk in self:
                 if (slow := hand_on([chunk])) is not None:
                     await slow
@@ -197,11 +209,14 @@ class Reply:
         await self._bounded(partial(self._read_until_content, is_stream=call.stream), latest)
 
     async def _read_until_content(self, *, is_stream: bool) -> None:
-        while not (is_stream and self._first_content_at):
-            chunk = await self._read()
-            if chunk is None:
-                return
+        # A half-drawn picture is no content, costs nothing, and is shown all the same.
+        is_image = self._admission.call.operation == Operation.IMAGE
+        async for chunk in self._chunks:
+            self._note(chunk)
             self._ahead.append(chunk)
+            if is_stream and (self._first_content_at or is_image):
+                return
+        self.is_complete = True
 
     async def _read(self) -> Chunk | None:
         """The next chunk; None after the last one."""
@@ -243,24 +258,29 @@ class Reply:
         self._output_bytes += len(chunk.text.encode())
         if chunk.has_content and self._first_content_at is None:
             self._first_content_at = clock.now()
-            if self._admission.call.stream:  # a plain answer is settled when it is concluded, a moment later
+            call = self._admission.call
+            if call.stream and call.operation != Operation.IMAGE:  # what is whole is settled when it is concluded
                 settle_soon(self._admission)
 
-    async def _conclude(self, ending: Ending) -> None:
-        for pause in (*_PAUSES, None):
-            try:
-                with telemetry.concluding.time():
-                    await conclude_soon(self._admission, ending)
+    def _conclude(self, ending: Ending, pauses: Sequence[float] = _PAUSES) -> None:
+        """Begin to conclude; what follows lives on when this task is cancelled, and comes back here to try again."""
+        began, loop = time.perf_counter(), asyncio.get_running_loop()
+
+        def go_on(written: asyncio.Future[None]) -> None:
+            error = written.exception()
+            if error is None:
+                telemetry.concluding.observe(time.perf_counter() - began)
                 telemetry.note_ending(self._admission, ending)
-                break
-            except (DatabaseError, InterfaceError):
-                logger.warning("Call %s could not be concluded yet.", self._admission.call.id, exc_info=True)
-                self._note_tried()
-                if pause is not None:
-                    await asyncio.sleep(pause)
-        _running.pop(self._admission.call.id, None)
-        self._note_tried()
-        self.ended.set()
+            else:
+                logger.warning("Call %s could not be concluded yet.", self._admission.call.id, exc_info=error)
+            if error is not None and pauses:
+                loop.call_later(pauses[0], self._conclude, ending, pauses[1:])
+            else:
+                _running.pop(self._admission.call.id, None)
+                self.ended.set()
+            self._note_tried()
+
+        conclude_soon(self._admission, ending).add_done_callback(go_on)
 
     def _note_tried(self) -> None:
         if self._tried is not None and not self._tried.done():
@@ -320,6 +340,7 @@ async def shutdown() -> None:
     if endings:
         await asyncio.wait(endings, timeout=_DRAIN)
     await drain()
+    telemetry.flush()
     pace.stop()
     await close_adapters()
 
@@ -336,14 +357,6 @@ async def lifespan() -> AsyncIterator[None]:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Run something to its end whatever becomes of the caller; shutdown waits for it."""
-    task = asyncio.create_task(work)
-    _pending.add(task)
-    task.add_done_callback(_pending.discard)
-    return task
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
@@ -369,6 +382,9 @@ async def _check_resting() -> None:
             board.note_check(place, is_well=False)
         else:
             board.note_check(place, is_well=True)
+    away = board.list_away(seconds=AWAY)
+    if away:
+        await hop(tell_away, away)
 
 
 async def _part_with_suspended() -> None:

@@ -107,11 +107,12 @@ def choose(
     Raises:
         UpstreamBusy: all of them are full, or asked to be left alone.
     """
-    places = sorted(
-        (target, *target.spares),
+
+    def rank(place: Target) -> tuple[bool, int, float]:
         # Exponential clocks: the one with twice the weight rings first twice as often (Efraimidis and Spirakis, 2006).
-        key=lambda place: (place.model != target.model, place.position, -math.log(1 - draw()) / place.weight),
-    )
+        return place.model != target.model, place.position, -math.log(1 - draw()) / place.weight
+
+    places = sorted((target, *target.spares), key=rank) if target.spares else [target]
     with_room = [place for place in places if running.get(place.upstream_id, 0) < (place.most_parallel or math.inf)]
     states = [(place, health.get(place_of(place), WELL)) for place in with_room]
     awake = [place for place, state in states if state.rests_until <= now]
@@ -144,6 +145,7 @@ class Board:
         self._health: dict[Place, Health] = {}
         self._running: Counter[int] = Counter()
         self._resting: dict[Place, Target] = {}
+        self._resting_since: dict[Place, float] = {}
 
     def choose(self, target: Target) -> list[Target]:
         """The places to ask now; see above."""
@@ -166,6 +168,11 @@ class Board:
         """The places that rest because they failed: a health check may find them well again."""
         return list(self._resting.values())
 
+    def list_away(self, *, seconds: float) -> list[Target]:
+        """The places that have rested for so long, and were asked in vain meanwhile."""
+        since = self._clock() - seconds
+        return [target for place, target in self._resting.items() if self._resting_since[place] <= since]
+
     def list_circuits(self) -> dict[Place, Circuit]:
         """How every place stands of which something is remembered."""
         now = self._clock()
@@ -177,10 +184,12 @@ class Board:
         health = self._health.get(place, WELL)
         self._health[place] = replace(health, rests_until=self._clock() + (0 if is_well else _SHORTEST))
         if is_well:
-            self._resting.pop(place, None)
+            self._wake(place)
 
     def _note(self, target: Target, error: UpstreamError | None) -> None:
         place = place_of(target)
+        if error is None and place not in self._health:
+            return  # well, as it was
         health = after(error, self._health.get(place, WELL), now=self._clock())
         if health == WELL:
             self._health.pop(place, None)
@@ -188,5 +197,10 @@ class Board:
             self._health[place] = health
         if health.failures >= FAILURES:
             self._resting[place] = target
+            self._resting_since.setdefault(place, self._clock())
         else:
-            self._resting.pop(place, None)
+            self._wake(place)
+
+    def _wake(self, place: Place) -> None:
+        self._resting.pop(place, None)
+        self._resting_since.pop(place, None)

@@ -220,7 +220,12 @@ def _target_of(model: Model, route: Route) -> Target:
         speaks_responses=upstream.speaks_responses,
         capabilities=frozenset(map(Capability, model.capabilities)),
         image_weights=model.image_weights,
-        prices=Prices(model.input_price, model.output_price, model.image_price),
+        prices=Prices(
+            input=model.input_price,
+            output=model.output_price,
+            image=model.image_price,
+            cached_input=model.cached_input_price,
+        ),
     )
 
 

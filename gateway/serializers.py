@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.serializers import ExactSerializer
 from gateway import services
 from gateway.models import Model, Provider, Route, Upstream
 
 
-class RouteSerializer(serializers.ModelSerializer[Route]):
+class RouteSerializer(ExactSerializer, serializers.ModelSerializer[Route]):
     """One upstream that answers for a model."""
 
     class Meta:
@@ -26,7 +27,7 @@ class RouteSerializer(serializers.ModelSerializer[Route]):
         )
     ]
 )
-class ModelSerializer(serializers.ModelSerializer[Model]):
+class ModelSerializer(ExactSerializer, serializers.ModelSerializer[Model]):
     """One model people may name, with all its routes: a list that is sent replaces the one there is."""
 
     routes = RouteSerializer(many=True)
@@ -89,7 +90,7 @@ class UpstreamSerializer(serializers.ModelSerializer[Upstream]):
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Switch one off", {"is_enabled": False}, request_only=True)])
-class ProviderSerializer(serializers.ModelSerializer[Provider]):
+class ProviderSerializer(ExactSerializer, serializers.ModelSerializer[Provider]):
     """One provider and its addresses."""
 
     upstreams: serializers.BaseSerializer[Any] = UpstreamSerializer(many=True, read_only=True)

@@ -22,6 +22,8 @@ from gateway.models import Model, Provider, Route, Upstream
 from gateway.selectors import access_of
 from gateway.types import Capability, DataClass, ProviderKind, Target
 from gateway.upstreams import get_adapter
+from usage.services import raise_alarm
+from usage.types import AlarmKind
 
 logger = logging.getLogger(__name__)
 
@@ -247,6 +249,7 @@ def rotate_credentials() -> int:
         for upstream in upstreams:
             upstream.credential_encrypted = credentials.encrypt(credentials.decrypt(upstream.credential_encrypted))
         Upstream.objects.bulk_update(upstreams, ["credential_encrypted"])
+        record("credentials.rotate", subject="credentials", changes={"encrypted": [None, len(upstreams)]})
     return len(upstreams)
 
 
@@ -387,3 +390,11 @@ def _guess_operation(name: str) -> Operation:
     if "moderation" in lowered:
         return Operation.MODERATION
     return Operation.EMBEDDING if "embed" in lowered else Operation.CHAT
+
+
+def tell_away(places: Iterable[Target]) -> None:
+    """Tell administrators of providers that do not answer: once a day each, by the first place that rests for long."""
+    for place in places:
+        facts = {"provider": place.provider, "model": place.model}
+        window = f"{clock.local_day(clock.now())}"
+        raise_alarm(AlarmKind.PROVIDER_AWAY, subject=place.provider, window=window, facts=facts)

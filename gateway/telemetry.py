@@ -1,15 +1,19 @@
 """What is seen of calls from outside: figures for Prometheus, and one line of the log for each call that ended.
 
 Every process counts for itself in a file under DATA_DIR/metrics, and /metrics adds them up, whichever worker is asked.
+Figures and lines are gathered and written out together a few times a second: one by one they would cost a sixth of the
+event loop's time for a call.
 A line names who, what, how it ended and how long it took; never a word of a prompt or of an answer.
 """
 
 import asyncio
 import os
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import orjson
 from django.conf import settings
@@ -42,18 +46,97 @@ _circuits = Gauge(
 )
 _lag = Gauge("gateway_loop_lag_seconds", "How late the slowest worker's event loop is.", multiprocess_mode="livemax")
 
-admitting, concluding = _ledger.labels("admit"), _ledger.labels("conclude")
+
+class _Sum:
+    """What a counter gained since it was last written out."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter, self._gained = counter, 0
+
+    def add(self, amount: int) -> None:
+        self._gained += amount
+
+    def flush(self) -> None:
+        gained, self._gained = self._gained, 0
+        if gained:
+            self._counter.inc(gained)
+
+
+class Spread:
+    """What a histogram saw since it was last written out."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram: Any = histogram  # whose own way in takes one value at a time
+        self._seen, self._total = self._none(), 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Something took so long."""
+        self._seen[bisect_left(self._histogram._upper_bounds, seconds)] += 1
+        self._total += seconds
+        _desk.open()
+
+    def flush(self) -> None:
+        seen, total = self._seen, self._total
+        self._seen, self._total = self._none(), 0.0
+        if any(seen):
+            self._histogram._sum.inc(total)
+            for bucket, times in zip(self._histogram._buckets, seen, strict=True):
+                if times:
+                    bucket.inc(times)
+
+    def _none(self) -> list[int]:
+        return [0] * len(self._histogram._upper_bounds)
+
+
+class _Desk:
+    """Where figures and lines wait until they are written out."""
+
+    def __init__(self) -> None:
+        self._figures: list[_Sum | Spread] = []
+        self._lines: list[bytes] = []
+        self._is_open = False
+
+    def sum(self, counter: Counter) -> _Sum:
+        self._figures.append(figure := _Sum(counter))
+        return figure
+
+    def spread(self, histogram: Histogram) -> Spread:
+        self._figures.append(figure := Spread(histogram))
+        return figure
+
+    def write(self, line: dict[str, object]) -> None:
+        self._lines.append(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+        self.open()
+
+    def open(self) -> None:
+        """Something waits."""
+        if not self._is_open:
+            self._is_open = True
+            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        self._is_open = False
+        for figure in self._figures:
+            figure.flush()
+        lines, self._lines = self._lines, []
+        if lines:
+            sys.stderr.write(b"".join(lines).decode())
+            sys.stderr.flush()
+
+
+_desk = _Desk()
+admitting, concluding = _desk.spread(_ledger.labels("admit")), _desk.spread(_ledger.labels("conclude"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Meters:
     """The figures that calls of one kind move: looked up once."""
 
-    calls: Counter
-    first: Histogram
-    whole: Histogram
-    input_tokens: Counter
-    output_tokens: Counter
+    calls: _Sum
+    first: Spread
+    whole: Spread
+    input_tokens: _Sum
+    output_tokens: _Sum
 
 
 def note_ending(admitted: Admission, ending: Ending) -> None:
@@ -62,15 +145,15 @@ def note_ending(admitted: Admission, ending: Ending) -> None:
     kind = (call.operation.value, call.via.value, admitted.target.model, admitted.target.provider)
     meters = _meters(kind, ending.outcome.value, ending.code)
     took = (now - admitted.admitted_at).total_seconds()
-    meters.calls.inc()
+    meters.calls.add(1)
     meters.whole.observe(took)
     first = None
     if ending.first_content_at is not None:
         first = (ending.first_content_at - admitted.admitted_at).total_seconds()
         meters.first.observe(first)
-    meters.input_tokens.inc(totals.input_tokens or 0)
-    meters.output_tokens.inc(totals.output_tokens or 0)
-    _lines.write(
+    meters.input_tokens.add(totals.input_tokens or 0)
+    meters.output_tokens.add(totals.output_tokens or 0)
+    _desk.write(
         {
             "event": "call",
             "level": "info",
@@ -91,6 +174,11 @@ def note_ending(admitted: Admission, ending: Ending) -> None:
             "total_ms": round(took * 1000),
         }
     )
+
+
+def flush() -> None:
+    """Write out what waits; by itself that happens a few times a second."""
+    _desk.flush()
 
 
 def note_error(code: str) -> None:
@@ -114,7 +202,7 @@ async def sample(count_running: Callable[[], int], list_circuits: Callable[[], M
                 _circuits.labels(*place).set(now.get(place, Circuit.WELL))
     finally:
         _running.set(0)
-        _lines.flush()
+        flush()
 
 
 def figures() -> CollectorRegistry:
@@ -152,32 +240,18 @@ def _is_alive(pid: int) -> bool:
 
 @cache
 def _meters(kind: tuple[str, str, str, str], outcome: str, code: str) -> _Meters:
-    model = kind[_OF_A_CALL.index("model")]
     return _Meters(
-        _calls.labels(*kind, outcome, code),
-        _first.labels(*kind),
-        _whole.labels(*kind),
-        _tokens.labels(model, "input"),
-        _tokens.labels(model, "output"),
+        _desk.sum(_calls.labels(*kind, outcome, code)),
+        *_waits(kind),
+        *_token_sums(kind[_OF_A_CALL.index("model")]),
     )
 
 
-class _Lines:
-    """Lines of the log, written together a few times a second: one by one they would cost more than the rest."""
-
-    def __init__(self) -> None:
-        self._waiting: list[bytes] = []
-
-    def write(self, line: dict[str, object]) -> None:
-        self._waiting.append(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
-        if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
-
-    def flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            sys.stderr.write(b"".join(waiting).decode())
-            sys.stderr.flush()
+@cache
+def _waits(kind: tuple[str, str, str, str]) -> tuple[Spread, Spread]:
+    return _desk.spread(_first.labels(*kind)), _desk.spread(_whole.labels(*kind))
 
 
-_lines = _Lines()
+@cache
+def _token_sums(model: str) -> tuple[_Sum, _Sum]:
+    return _desk.sum(_tokens.labels(model, "input")), _desk.sum(_tokens.labels(model, "output"))

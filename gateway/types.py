@@ -57,6 +57,7 @@ class Capability(TextChoices):
     LOGPROBS = "logprobs", _("gives log probabilities")
     EDITS = "edits", _("changes pictures")
     VARIATIONS = "variations", _("makes variations of pictures")
+    PARTIAL_IMAGES = "partial_images", _("shows pictures while it draws them")
 
 
 class DataClass(TextChoices):
@@ -162,11 +163,15 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A model's prices in micro-units of the currency: a million tokens, an image. None: nobody said; 0: free."""
+    """A model's prices in micro-units of the currency: a million tokens, an image. None: nobody said; 0: free.
+
+    Input that the provider had cached costs what other input does where nobody said otherwise.
+    """
 
     input: int | None = None
     output: int | None = None
     image: int | None = None
+    cached_input: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,17 +269,26 @@ class Answer:
     body: bytes
 
 
+class Citation(NamedTuple):
+    """A page an AI model says it took something from. The provider's word: nobody here has looked."""
+
+    url: str
+    title: str
+
+
 class Chunk(NamedTuple):  # thousands are made a second: a tuple costs a third of a frozen dataclass
     """One piece of a reply.
 
     Args:
-        data: the JSON of one server-sent event, ready to be framed; for a plain reply the whole body.
+        data: the JSON of one server-sent event, ready to be framed, or of several with their framing in between; for a
+            plain reply the whole body.
         event: the event's name, in the dialects that name theirs.
         text: the visible text in it, for the chat page.
         has_content: whether it carries anything a person could use: the first such chunk consumes the prompt (D2).
         totals: the provider's token totals, when this chunk reports them.
         finish_reason: why the model stopped, when this chunk says so.
         thought: what the model says of its way to the answer, for the chat page.
+        citations: the pages it names in this piece, for the chat page.
     """
 
     data: bytes
@@ -284,6 +298,7 @@ class Chunk(NamedTuple):  # thousands are made a second: a tuple costs a third o
     finish_reason: str | None = None
     event: str = ""
     thought: str = ""
+    citations: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

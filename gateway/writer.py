@@ -6,11 +6,9 @@ who waits after the COMMIT, and takes what has come meanwhile. What goes wrong w
 
 import asyncio
 import logging
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
@@ -18,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from core.errors import Unavailable
 from core.threads import hop, hop_to_writer
 from gateway.admission import Case, Concluding, Settling, write
+from gateway.patience import SECONDS, TICK, Silence
 from gateway.snapshot import Snapshot
 from gateway.types import Admission, Answer, Asking, Ending, Refused
 from quotas.selectors import list_standings
@@ -28,10 +27,10 @@ logger = logging.getLogger(__name__)
 Item = Case | Settling | Concluding
 
 _MOST_TOGETHER = 256
+_SETTLING = 0.05  # seconds a settlement, for which nobody waits, may wait for a batch that somebody does wait for
 # How long the database may be silent before those who wait to be admitted are told so (C14). A crowd is not silence:
 # each answered statement is a sign of life. On SQLite another process may take its turn at writing for as long as this.
-_PATIENCE = 20.0 if connection.vendor == "sqlite" else 1.8
-_LOOK_AGAIN = 0.4  # seconds, while it is silent
+_PATIENCE = 20.0 if connection.vendor == "sqlite" else SECONDS
 # PostgreSQL's words for "someone else was in the way": serialization failure, deadlock.
 _TRY_ALONE = ("40001", "40P01")
 
@@ -54,20 +53,34 @@ class _Queue:
         self._together: list[_Waiting] = []
         self._work: asyncio.Task[None] | None = None
         self._look: asyncio.TimerHandle | None = None
+        self._settling: asyncio.TimerHandle | None = None
 
     def put(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
-        if self._work is None:
-            self._work = asyncio.create_task(self._write(), name="ledger writer")
+        if self._work is not None:
+            return
+        if waiting.written is not None:
+            self._begin()
+        elif self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(_SETTLING, self._begin)
 
     async def drain(self) -> None:
+        if self._waiting and self._work is None:
+            self._begin()
         while self._work is not None:
             await asyncio.wait({self._work})
 
+    def _begin(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        self._work = asyncio.create_task(self._write(), name="ledger writer")
+
     async def _write(self) -> None:
-        self._look_after(_PATIENCE)
+        self._look_after_a_tick(Silence())
         try:
             while self._waiting:
+                await asyncio.sleep(0)  # a turn of the loop: whoever is as far as this comes along, and nobody waits
                 together = [self._waiting.popleft() for _ in range(min(_MOST_TOGETHER, len(self._waiting)))]
                 # Who has given up meanwhile is not admitted.
                 together = [one for one in together if one.written is None or not one.written.done()]
@@ -80,17 +93,16 @@ class _Queue:
             if self._look is not None:
                 self._look.cancel()
 
-    def _look_after(self, seconds: float) -> None:
-        self._look = asyncio.get_running_loop().call_later(seconds, self._check_signs)
+    def _look_after_a_tick(self, silence: Silence) -> None:
+        self._look = asyncio.get_running_loop().call_later(TICK, self._listen, silence)
 
-    def _check_signs(self) -> None:
+    def _listen(self, silence: Silence) -> None:
         """Tell those who wait to be admitted when the database says nothing; who concludes goes on waiting."""
-        patience = _signs.latest + _PATIENCE - time.monotonic()
-        if patience <= 0:
+        if silence.tick() >= _PATIENCE:
             for one in (*self._together, *self._waiting):
                 if isinstance(one.item, Case) and one.written is not None and not one.written.done():
                     one.written.set_exception(Unavailable())
-        self._look_after(max(patience, _LOOK_AGAIN))
+        self._look_after_a_tick(silence)
 
     async def _try(self, together: Sequence[_Waiting]) -> Sequence[Exception | None]:
         try:
@@ -145,13 +157,13 @@ def settle_soon(admitted: Admission) -> None:
     _queue_here().put(_Waiting(Settling(admitted)))
 
 
-async def conclude_soon(admitted: Admission, ending: Ending) -> None:
-    """End a call and record it; written when this returns. The second time does nothing.
+def conclude_soon(admitted: Admission, ending: Ending) -> asyncio.Future[None]:
+    """End a call and record it, whoever waits; written when what this gives is done. The second time does nothing.
 
-    Raises:
+    Raises (from what it gives):
         DatabaseError, InterfaceError: nothing was written; try again in a while.
     """
-    await _hand_in(Concluding(admitted, ending))
+    return _hand_in(Concluding(admitted, ending))
 
 
 async def drain() -> None:
@@ -159,19 +171,6 @@ async def drain() -> None:
     await _queue_here().drain()
 
 
-class _Signs:
-    """When the database last answered the writer, on the monotonic clock."""
-
-    latest = 0.0
-
-    def note(self, execute: Callable[..., Any], *statement: Any) -> Any:
-        """Django's hook around each statement."""
-        answer = execute(*statement)
-        self.latest = time.monotonic()
-        return answer
-
-
-_signs = _Signs()
 _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
 
 
@@ -183,18 +182,16 @@ def _queue_here() -> _Queue:
     return queue
 
 
-async def _hand_in(item: Item) -> None:
+def _hand_in(item: Item) -> asyncio.Future[None]:
     written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     _queue_here().put(_Waiting(item, written))
-    await written
+    return written
 
 
 def _write_together(items: Sequence[Item]) -> Sequence[Exception | None]:
     """Write all of it, or each alone when something is wrong with one; what went wrong with each."""
-    _signs.latest = time.monotonic()
     try:
-        with connection.execute_wrapper(_signs.note):
-            write(items, _snapshot)
+        write(items, _snapshot)
     except Exception as error:  # each of the others must still be tried
         if len(items) == 1 or _is_outage(error):
             return [error] * len(items)

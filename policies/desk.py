@@ -13,12 +13,34 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.authentication import principal_of, role_required
+from accounts.selectors import count_active_people
 from accounts.types import Role
 from audit.lists import Column, Listing
 from core import clock
 from policies import selectors, services
 from policies.differences import compare
-from policies.forms import AcceptanceFilterForm, ComparedForm, NoticeFilterForm, NoticeForm
+from policies.forms import AcceptanceFilterForm, ComparedForm, NoticeFilterForm, NoticeForm, VersionFilterForm
+from policies.models import ClauseVersion
+
+
+def _kind(version: ClauseVersion) -> str:
+    return "asks everyone" if version.asks_again else "wording only"
+
+
+VERSIONS = Listing(
+    name="clauses",
+    columns=(
+        Column("clause", gettext_lazy("Clause"), lambda version: version.clause.slug, "clause__slug"),
+        Column("version", gettext_lazy("Version"), lambda version: version.number, "number", is_number=True),
+        Column("title", gettext_lazy("Title"), lambda version: version.title_in(get_language() or "en")),
+        Column("since", gettext_lazy("In force since"), lambda version: _moment(version.published_at), "since"),
+        Column("kind", gettext_lazy("Kind of change"), _kind, "asks_again"),
+        Column("note", gettext_lazy("What changed"), lambda version: version.change_note),
+        Column("accepted", gettext_lazy("People who accepted"), lambda version: version.accepted, "accepted", True),
+    ),
+    row="policies/_version_row.html",
+    order="-since",
+)
 
 ACCEPTANCES = Listing(
     name="acceptances",
@@ -73,6 +95,17 @@ def changes(request: HttpRequest, version_id: int) -> HttpResponse:
         context["body"] = compare(chosen.body_in(reading), shown.body_in(reading))
         context["is_same"] = not any(piece.is_new or piece.is_old for piece in context["title"] + context["body"])
     return render(request, "policies/changes.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@role_required(Role.ADMIN)
+@require_GET
+def clauses(request: HttpRequest) -> HttpResponseBase:
+    """Every clause and the versions of each, with how many people accepted them."""
+    form = VersionFilterForm(request.GET)
+    found = selectors.list_versions(**form.cleaned_data) if form.is_valid() else None
+    context = {"clauses": selectors.list_clauses(), "people": count_active_people()}
+    return VERSIONS.answer(request, found, template="policies/manage.html", form=form, context=context)
 
 
 @never_cache

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.types import Role
-from policies.models import WORDINGS, ClauseVersion, Notice
+from policies.models import WORDINGS, Clause, ClauseVersion, Notice
 
 
 class AcceptForm(forms.Form):
@@ -67,6 +67,20 @@ class ComparedForm(forms.Form):
         field: Any = self.fields["against"]
         chosen: ClauseVersion | None = self.cleaned_data["against"] or field.queryset.first()
         return chosen
+
+
+class VersionFilterForm(forms.Form):
+    """Which versions to list; `cleaned_data` is what `policies.selectors.list_versions` takes."""
+
+    search = forms.CharField(label=_("Title"), required=False, max_length=120)
+    clause = forms.ModelChoiceField(
+        label=_("Clause"), required=False, empty_label=_("All"), queryset=Clause.objects.all(), to_field_name="slug"
+    )
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[("", _("All")), ("published", _("published")), ("draft", _("draft"))],
+    )
 
 
 class AcceptanceFilterForm(forms.Form):

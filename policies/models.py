@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.types import Role
 from core import clock
 from core.append_only import AppendOnly
+from core.clock import KNOWN_INSTANTS
 from core.types import Operation
 from policies.types import Level
 
@@ -144,8 +145,10 @@ class Notice(models.Model):
     text_en = models.CharField(_("text, English"), max_length=400)
     text_zh_hant = models.CharField(_("text, Traditional Chinese"), max_length=400)
     text_zh_hans = models.CharField(_("text, Simplified Chinese"), max_length=400)
-    starts_at = models.DateTimeField(_("from"), default=clock.now)
-    ends_at = models.DateTimeField(_("until"), null=True, blank=True, help_text=_("Empty: until somebody ends it."))
+    starts_at = models.DateTimeField(_("from"), default=clock.now, validators=KNOWN_INSTANTS)
+    ends_at = models.DateTimeField(
+        _("until"), null=True, blank=True, validators=KNOWN_INSTANTS, help_text=_("Empty: until somebody ends it.")
+    )
     is_dismissable = models.BooleanField(_("people may put it away"), default=True)
 
     class Meta:

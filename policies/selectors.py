@@ -3,6 +3,9 @@
 import time
 from collections import Counter
 from collections.abc import Collection
+from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import (
@@ -13,7 +16,6 @@ from django.db.models import (
     ExpressionWrapper,
     Max,
     OuterRef,
-    Prefetch,
     Q,
     QuerySet,
     Subquery,
@@ -27,8 +29,10 @@ from accounts.selectors import list_people
 from accounts.types import Principal, Role
 from core import clock
 from core.errors import NotFound
+from core.text import one_line
 from policies.models import WORDINGS, Acknowledgment, Clause, ClauseVersion, Notice
 
+_NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 _REMEMBERED_SECONDS = 0.8  # a change holds on every worker within a second
 _noticed: tuple[float | None, list[Notice]] = (None, [])
 
@@ -89,12 +93,30 @@ def list_acknowledgments(user_id: int) -> QuerySet[Acknowledgment]:
 
 
 def list_clauses() -> QuerySet[Clause]:
-    """Every clause with its versions, drafts too, and how many people `accepted` each: for administrators."""
+    """Every clause: for administrators."""
+    return Clause.objects.all()
+
+
+def list_versions(*, search: str = "", clause: Clause | None = None, state: str = "") -> QuerySet[ClauseVersion]:
+    """Every version of the clauses, drafts too, and how many people `accepted` each: for administrators.
+
+    `since` is when it was published, and for a draft a day that never comes: it stands before the newest.
+
+    Args:
+        search: a part of a title in any language, or of the note of what changed.
+        state: "published" or "draft".
+    """
     accepted = Acknowledgment.objects.filter(version=OuterRef("id")).order_by().values("version")
-    counted = ClauseVersion.objects.annotate(
-        accepted=Coalesce(Subquery(accepted.annotate(people=Count("id")).values("people")), 0)
+    versions = ClauseVersion.objects.select_related("clause").annotate(
+        accepted=Coalesce(Subquery(accepted.annotate(people=Count("id")).values("people")), 0),
+        since=Coalesce("published_at", Value(_NEVER)),
     )
-    return Clause.objects.prefetch_related(Prefetch("versions", counted))
+    if wanted := one_line(search):
+        searched = ("change_note", "title_en", "title_zh_hant", "title_zh_hans")
+        versions = versions.filter(reduce(or_, (Q(**{f"{field}__icontains": wanted}) for field in searched)))
+    if clause is not None:
+        versions = versions.filter(clause=clause)
+    return versions.filter(published_at__isnull=state == "draft") if state else versions
 
 
 def list_others(*, principal: Principal, version: ClauseVersion) -> QuerySet[ClauseVersion]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
+from core.serializers import ExactSerializer, WholeNumberField
 from policies.models import Acknowledgment, ClauseVersion
 
 
@@ -43,10 +44,10 @@ class VersionSerializer(serializers.ModelSerializer[ClauseVersion]):
 @extend_schema_serializer(
     examples=[OpenApiExample("Read in English", {"version": 1, "language": "en"}, request_only=True)]
 )
-class NewAcknowledgmentSerializer(serializers.Serializer[Acknowledgment]):
+class NewAcknowledgmentSerializer(ExactSerializer):
     """Which version a person accepts, and in which language it was read."""
 
-    version = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    version = WholeNumberField(min_value=1, max_value=2**63 - 1)
     language = serializers.ChoiceField(choices=["en", "zh-hant", "zh-hans"], required=False)
 
 

@@ -57,14 +57,6 @@ def wording(request: HttpRequest, version_id: int) -> HttpResponse:
 
 
 @role_required(Role.ADMIN)
-@require_GET
-def manage(request: HttpRequest) -> HttpResponse:
-    """Every clause, its versions, and how many people accepted each."""
-    context = {"clauses": selectors.list_clauses(), "people": count_active_people()}
-    return render(request, "policies/manage.html", context)
-
-
-@role_required(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
 def draft(request: HttpRequest, clause_id: int) -> HttpResponse:
     """Write the next version of a clause, beginning from the last one."""

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from django import forms
 from django.contrib import messages
 from django.db.models import QuerySet, Sum
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -19,6 +19,7 @@ from accounts.authentication import principal_of, role_required
 from accounts.types import Principal, Role
 from audit.lists import Column, Listing
 from core.errors import DomainError
+from core.text import read_id
 from courses.models import Course
 from courses.selectors import list_courses, list_taught_courses
 from quotas import selectors, services
@@ -26,6 +27,7 @@ from quotas.forms import (
     ApproverLimitForm,
     CourseGrantForm,
     DecisionForm,
+    OfferFilterForm,
     OfferForm,
     PoolFilterForm,
     PoolForm,
@@ -67,6 +69,18 @@ POOLS = Listing(
     ),
     row="quotas/_pool_row.html",
     order="course",
+)
+
+OFFERS = Listing(
+    name="offers",
+    columns=(
+        Column("amount", gettext_lazy("Amount"), lambda offer: offer.amount, "amount", is_number=True),
+        Column("unit", gettext_lazy("Unit"), lambda offer: offer.unit, "unit"),
+        Column("price", gettext_lazy("Price"), lambda offer: offer.price_micro, "price_micro", is_number=True),
+        Column("state", gettext_lazy("State"), lambda offer: "sold" if offer.is_enabled else "withdrawn", "is_enabled"),
+    ),
+    row="quotas/_offer_row.html",
+    order="amount",
 )
 
 
@@ -113,7 +127,7 @@ def decide(request: HttpRequest, request_id: int) -> HttpResponseBase:
     """Grant a request or a part of it, or refuse it with a sentence."""
     principal = principal_of(request.user)
     asked = selectors.get_decidable_request(principal, request_id)
-    form = DecisionForm(request.POST, unit=Unit(asked.unit))
+    form = DecisionForm(request.POST, unit=Unit(asked.unit), auto_id=f"id_%s_{asked.pk}")
     if form.is_valid():
         decided = _try(form, lambda: _decide(principal, asked, form, refuses="refuse" in request.POST))
         if decided is not None:
@@ -128,7 +142,7 @@ def decide(request: HttpRequest, request_id: int) -> HttpResponseBase:
 @require_http_methods(["POST"])
 def approver_limits(request: HttpRequest) -> HttpResponseBase:
     """How much instructors may give."""
-    form = ApproverLimitForm(request.POST)
+    form = ApproverLimitForm(request.POST, auto_id="limit_%s")
     if form.is_valid():
         data = form.cleaned_data
         services.set_approver_limit(unit=form.unit_chosen, at_once=data["amount"], a_month=data["a_month"])
@@ -164,7 +178,7 @@ def pools(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @role_required(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def offers(request: HttpRequest) -> HttpResponse:
+def offers(request: HttpRequest) -> HttpResponseBase:
     """What people may buy; POST offers something, or takes it back."""
     form = OfferForm(request.POST or None)
     if form.is_valid():
@@ -181,8 +195,16 @@ def offers(request: HttpRequest) -> HttpResponse:
         if made is not None:
             messages.success(request, _("The offer is changed."))
             return redirect("manage_offers")
-    context = {"form": form, "offers": selectors.list_all_offers()}
-    return render(request, "quotas/offers.html", context, status=400 if form.errors else 200)
+    filters = OfferFilterForm(request.GET, auto_id="filter_%s")
+    found = selectors.list_all_offers(**filters.cleaned_data) if filters.is_valid() else None
+    return OFFERS.answer(
+        request,
+        found,
+        template="quotas/offers.html",
+        form=filters,
+        context={"form": form},
+        status=400 if form.errors else 200,
+    )
 
 
 def _decide(principal: Principal, asked: Request, form: DecisionForm, *, refuses: bool) -> Request:
@@ -240,6 +262,7 @@ def _shown(
 ) -> HttpResponseBase:
     asked = selectors.list_decidable_requests(principal)
     decided_form = decision[1] if decision else None
+    first = decision[0] if decision else read_id(request.GET.get("decide", ""))  # as the list's own links name it
     waiting = [
         (
             row,
@@ -247,14 +270,14 @@ def _shown(
             if decision and decision[0] == row.pk
             else DecisionForm(unit=Unit(row.unit), auto_id=f"id_%s_{row.pk}"),
         )
-        for row in selectors.list_waiting(asked, first=decision[0] if decision else _first(request))[: WAITING + 1]
+        for row in selectors.list_waiting(asked, first=first)[: WAITING + 1]
     ]
     context: dict[str, Any] = {
         "waiting": waiting[:WAITING],
         "more_wait": len(waiting) > WAITING,
         "form": form or CourseGrantForm(courses=_courses_of(principal)),
         "limits": selectors.list_approver_limits(),
-        "limit_form": limit_form or ApproverLimitForm(),
+        "limit_form": limit_form or ApproverLimitForm(auto_id="limit_%s"),
         "is_admin": principal.role == Role.ADMIN,
         "courses": list_taught_courses(principal.user_id),
         "shell": "manage.html" if principal.role == Role.ADMIN else "base.html",
@@ -272,12 +295,6 @@ def _shown(
         status=400 if failed else 200,
         path=reverse(_page_of(principal)),
     )
-
-
-def _first(request: HttpRequest) -> int | None:
-    """The request that is to be decided first, as the list's own links name it."""
-    wanted = request.GET.get("decide", "")
-    return int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
 
 
 def _sums(filters: forms.Form, rows: QuerySet[Any] | None, fields: Sequence[str]) -> dict[str, str] | None:

@@ -76,7 +76,7 @@ class QuotaExhausted(Refusal):
         if resets_at is None:
             message = _("You have used all of “%(quota)s”. Nothing was charged.") % {"quota": standing.name}
         else:
-            message = _("You have used all of “%(quota)s”. New units come on %(when)s. Nothing was charged.") % {
+            message = _("You have used all of “%(quota)s”. It begins anew on %(when)s. Nothing was charged.") % {
                 "quota": standing.name,
                 "when": date_format(timezone.localtime(resets_at), "DATETIME_FORMAT"),
             }

@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.selectors import get_person, list_departments
 from accounts.types import Role
 from core import clock
+from core.clock import KNOWN_DAYS
 from core.errors import InvalidRequest, NotFound
 from core.forms import LinesForm
 from core.types import Operation
@@ -99,6 +100,7 @@ class QuotaForm(forms.Form):
     starts_on = forms.DateField(
         label=_("From"),
         required=False,
+        validators=KNOWN_DAYS,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=_("The first day it holds, from midnight. Empty: at once."),
     )
@@ -215,6 +217,17 @@ class PoolFilterForm(forms.Form):
     counts = _counts()
 
 
+class OfferFilterForm(forms.Form):
+    """Which offers to list; `cleaned_data` is what `quotas.selectors.list_all_offers` takes."""
+
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[("", _("All")), ("sold", _("for sale")), ("withdrawn", _("not for sale"))],
+    )
+    counts = _counts()
+
+
 class RuleFileForm(LinesForm):
     """A file of rules, and why."""
 
@@ -274,6 +287,7 @@ class EndMixin(forms.Form):
     expires_on = forms.DateField(
         label=_("Last day"),
         required=False,
+        validators=KNOWN_DAYS,
         widget=_DATE,
         help_text=_("Empty: with the course, or with the month. What is left then lapses."),
     )

@@ -526,9 +526,15 @@ def list_offers() -> QuerySet[Offer]:
     return Offer.objects.filter(is_enabled=True)
 
 
-def list_all_offers() -> QuerySet[Offer]:
-    """Everything that was ever offered."""
-    return Offer.objects.all()
+def list_all_offers(state: str = "", counts: str = "") -> QuerySet[Offer]:
+    """Everything that was ever offered.
+
+    Args:
+        state: "sold" or "withdrawn".
+        counts: a Unit.
+    """
+    narrowed = {"is_enabled": state == "sold"} if state else {}
+    return Offer.objects.filter(**narrowed | ({"unit": counts} if counts else {}))
 
 
 def list_visible_offers(principal: Principal) -> QuerySet[Offer]:

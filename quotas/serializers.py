@@ -1,6 +1,5 @@
 """Rules and grants as the resource API reads and writes them."""
 
-import re
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -9,22 +8,14 @@ from rest_framework import serializers
 
 from accounts.models import Department, User
 from accounts.types import Role
+from core.clock import KNOWN_INSTANTS
+from core.serializers import ExactSerializer, WholeNumberField
 from courses.models import Course
 from quotas.models import Grant, Offer, Pool, Purchase, Quota, Request
 from quotas.types import LARGEST_AMOUNT, LEDGER_UNITS, LONGEST_SCOPE, Period, Unit, WhenEmpty
 
 _NOBODY = _("Nobody has this e-mail address.")
 _UNITS = [(unit.value, unit.label) for unit in LEDGER_UNITS]
-
-
-class WholeNumberField(serializers.IntegerField):
-    """An integer of JSON, or its digits 0 to 9 in a string: no 1e3, no 3.0, no digits of other scripts."""
-
-    def to_internal_value(self, data: Any) -> int:
-        is_number = isinstance(data, int) and not isinstance(data, bool)
-        if not is_number and not (isinstance(data, str) and re.fullmatch(r"-?[0-9]{1,20}", data)):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 @extend_schema_serializer(
@@ -36,11 +27,13 @@ class WholeNumberField(serializers.IntegerField):
         )
     ]
 )
-class QuotaSerializer(serializers.ModelSerializer[Quota]):
+class QuotaSerializer(ExactSerializer, serializers.ModelSerializer[Quota]):
     """A rule. Writing one puts it in force in place of the rule of the same kind for the same people."""
 
     limit = WholeNumberField(min_value=0, max_value=LARGEST_AMOUNT, allow_null=True)
-    starts_at = serializers.DateTimeField(allow_null=True, default=None, help_text=_("To come; null: at once."))
+    starts_at = serializers.DateTimeField(
+        allow_null=True, default=None, validators=KNOWN_INSTANTS, help_text=_("To come; null: at once.")
+    )
     role = serializers.ChoiceField(choices=Role.choices, allow_blank=True, default="")
     department = serializers.SlugRelatedField(
         slug_field="code", queryset=Department.objects.all(), allow_null=True, default=None
@@ -94,7 +87,7 @@ class QuotaSerializer(serializers.ModelSerializer[Quota]):
         )
     ]
 )
-class GrantSerializer(serializers.ModelSerializer[Grant]):
+class GrantSerializer(ExactSerializer, serializers.ModelSerializer[Grant]):
     """Extra units of one person: in the present window of one kind of quota, or until `expires_at`."""
 
     person = serializers.SlugRelatedField(
@@ -108,7 +101,11 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
     period = serializers.ChoiceField(source="allowance.period", choices=Period.choices, default=Period.MONTH)
     scope = serializers.CharField(source="allowance.scope", max_length=LONGEST_SCOPE, allow_blank=True, default="")
     expires_at = serializers.DateTimeField(
-        source="allowance.expires_at", allow_null=True, default=None, help_text=_("null: with the window.")
+        source="allowance.expires_at",
+        allow_null=True,
+        default=None,
+        validators=KNOWN_INSTANTS,
+        help_text=_("null: with the window."),
     )
     granted_by: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(slug_field="email", read_only=True)
 
@@ -139,7 +136,7 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
         )
     ]
 )
-class RequestSerializer(serializers.ModelSerializer[Request]):
+class RequestSerializer(ExactSerializer, serializers.ModelSerializer[Request]):
     """A wish for more. Writing one asks for oneself; deciding is an act of its own."""
 
     person: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
@@ -182,13 +179,13 @@ class RequestSerializer(serializers.ModelSerializer[Request]):
         )
     ]
 )
-class DecisionSerializer(serializers.Serializer[Any]):
+class DecisionSerializer(ExactSerializer):
     """What is decided about a request; a refusal needs its `answer`."""
 
     decision = serializers.ChoiceField(choices=["grant", "refuse"])
     amount = WholeNumberField(min_value=1, max_value=LARGEST_AMOUNT, allow_null=True, default=None)
     answer = serializers.CharField(max_length=240, allow_blank=True, default="")
-    expires_at = serializers.DateTimeField(allow_null=True, default=None)
+    expires_at = serializers.DateTimeField(allow_null=True, default=None, validators=KNOWN_INSTANTS)
 
 
 @extend_schema_serializer(
@@ -200,7 +197,7 @@ class DecisionSerializer(serializers.Serializer[Any]):
         )
     ]
 )
-class PoolSerializer(serializers.ModelSerializer[Pool]):
+class PoolSerializer(ExactSerializer, serializers.ModelSerializer[Pool]):
     """A course's own units. Writing one opens it or changes how it works; its unit stays as it was opened."""
 
     course = serializers.SlugRelatedField(slug_field="code", queryset=Course.objects.all())
@@ -231,7 +228,7 @@ class PoolSerializer(serializers.ModelSerializer[Pool]):
 @extend_schema_serializer(
     examples=[OpenApiExample("From a fund", {"amount": 5000, "reason": "Fund 7"}, request_only=True)]
 )
-class FillSerializer(serializers.Serializer[Any]):
+class FillSerializer(ExactSerializer):
     """Units for a pool, and why."""
 
     amount = WholeNumberField(min_value=1, max_value=LARGEST_AMOUNT)
@@ -243,7 +240,7 @@ class FillSerializer(serializers.Serializer[Any]):
         OpenApiExample("Fifty prompts", {"unit": "prompts", "amount": 50, "price_micro": 10000000}, request_only=True)
     ]
 )
-class OfferSerializer(serializers.ModelSerializer[Offer]):
+class OfferSerializer(ExactSerializer, serializers.ModelSerializer[Offer]):
     """Units for sale. Writing one puts it in the place of the same units at another price."""
 
     unit = serializers.ChoiceField(choices=_UNITS, default=Unit.PROMPTS)
@@ -272,7 +269,7 @@ class PurchaseSerializer(serializers.ModelSerializer[Purchase]):
 
 
 @extend_schema_serializer(examples=[OpenApiExample("One offer", {"offer": 1}, request_only=True)])
-class NewPurchaseSerializer(serializers.Serializer[Any]):
+class NewPurchaseSerializer(ExactSerializer):
     """Which offer to buy; the answer says where it is paid."""
 
     offer = WholeNumberField(min_value=1, max_value=2**63 - 1, write_only=True)

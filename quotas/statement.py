@@ -6,7 +6,7 @@ from itertools import groupby
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from accounts.types import Principal
 from core import clock
@@ -81,9 +81,15 @@ class Statement:
         return sum(line.held or 0 for line in self.lines)
 
     @property
-    def days(self) -> list[tuple[date, list[Line]]]:
-        by_day = groupby(self.lines, key=lambda line: clock.local_day(line.at))
-        return [(day, list(lines)) for day, lines in by_day]
+    def is_of_several(self) -> bool:
+        """Whether more than one purse moved: then each line says which, for what is left is that purse's."""
+        return any(line.is_beside for line in self.lines)
+
+    @property
+    def days(self) -> list[tuple[date, list[str], list[Line]]]:
+        """Each day with the rules it was counted under and its lines, the last day first."""
+        by_day = [(day, list(lines)) for day, lines in groupby(self.lines, lambda line: clock.local_day(line.at))]
+        return [(day, list(dict.fromkeys(line.rule for line in lines if line.rule)), lines) for day, lines in by_day]
 
 
 def read_statement(principal: Principal, *, month: date, kind: Kind | None = None) -> Statement:
@@ -157,12 +163,12 @@ def _reference(entry: LedgerEntry) -> str:
 
 
 _CALLS = {
-    EntryKind.RESERVE: _lazy("Answer on its way, %(model)s"),
-    EntryKind.SETTLE: _lazy("%(tool)s, %(model)s"),
-    EntryKind.RELEASE: _lazy("Not charged: no answer came from %(model)s"),
-    EntryKind.EXPIRE: _lazy("Not charged: the answer of %(model)s was lost"),
-    EntryKind.REVERSE: _lazy("Given back: the provider failed mid-answer"),
-    EntryKind.ADJUSTMENT: _lazy("Adjusted to what %(model)s really used"),
+    EntryKind.RESERVE: gettext_lazy("Answer on its way, %(model)s"),
+    EntryKind.SETTLE: gettext_lazy("%(tool)s, %(model)s"),
+    EntryKind.RELEASE: gettext_lazy("Not charged: no answer came from %(model)s"),
+    EntryKind.EXPIRE: gettext_lazy("Not charged: the answer of %(model)s was lost"),
+    EntryKind.REVERSE: gettext_lazy("Given back: the provider failed mid-answer"),
+    EntryKind.ADJUSTMENT: gettext_lazy("Adjusted to what %(model)s really used"),
 }
 
 

@@ -172,6 +172,11 @@ class Standing:
         return None if self.limit is None else max(0, self.limit - self.used - self.held) + self.extra
 
     @property
+    def whole(self) -> int | None:
+        """What `left` is a part of: the limit, and more where something stands beside it."""
+        return None if self.limit is None else self.limit + self.extra
+
+    @property
     def is_low(self) -> bool:
         """Whether so much is used or held that the person should know before asking."""
         return self.limit is not None and 100 * (self.left or 0) <= (100 - WARNED_AT) * self.limit

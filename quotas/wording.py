@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from babel import Locale
-from babel.numbers import format_currency
+from babel.numbers import format_decimal, get_currency_symbol
 from django.conf import settings
 from django.utils.formats import number_format
 from django.utils.functional import lazy
@@ -48,10 +48,16 @@ def write_amount(unit: Unit, amount: int | None) -> str:
         return ""
     if unit != Unit.MONEY:
         return number_format(amount, 0, force_grouping=True).replace("-", "−")
-    language = Locale.parse(to_locale(get_language() or settings.LANGUAGE_CODE))
-    return format_currency(
-        Decimal(amount) / MICRO, settings.CURRENCY, "¤#,##0.00####", locale=language, currency_digits=False
-    ).replace("-", "−")
+    locale, symbol = _money_in(get_language() or settings.LANGUAGE_CODE, settings.CURRENCY)
+    number = format_decimal(Decimal(abs(amount)) / MICRO, "#,##0.00####", locale=locale)
+    return f"{'−' if amount < 0 else ''}{symbol}{number}"
+
+
+@lru_cache
+def _money_in(language: str, currency: str) -> tuple[Locale, str]:
+    # A page may have a hundred amounts, and `format_currency` looks for the currency's name each time.
+    locale = Locale.parse(to_locale(language))
+    return locale, get_currency_symbol(currency, locale)
 
 
 def write_unit(unit: Unit) -> str:

@@ -7,12 +7,13 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from audit.types import Through
+from core.clock import KNOWN_DAYS
 from core.types import Operation
 from courses.models import LONGEST_TEXTS, Assignment, Course, CourseRule, ExamWindow
 from courses.types import Approach, Readers, Scale
 from review.selectors import span_of
 from review.types import Split
-from usage.types import KNOWN_DAYS
+from usage.types import Every
 
 SPLITS = [("model", _("AI model")), ("operation", _("Tool"))]
 _MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
@@ -48,6 +49,14 @@ class CourseUseForm(forms.Form):
         data = self.cleaned_data
         names = ("first_day", "last_day", "operation", "model")
         return {"split": cast("Split", data["by"] or "model")} | {name: data[name] for name in names}
+
+
+class SubscribeForm(forms.Form):
+    """A page of use that is wanted by mail."""
+
+    every = forms.ChoiceField(choices=Every)
+    course = forms.CharField(required=False, max_length=32)
+    query = forms.CharField(required=False, max_length=1000)
 
 
 class _Names(forms.Field):
@@ -153,6 +162,17 @@ class AnswerForm(forms.Form):
     """A teacher's word on a question for permission."""
 
     answer = forms.CharField(label=_("A sentence for the student"), required=False, max_length=500)
+
+
+class PermissionFilterForm(forms.Form):
+    """Which questions for permission to list; `cleaned_data` is what `courses.selectors.list_permissions` takes."""
+
+    search = forms.CharField(label=_("Person or reason"), required=False, max_length=120)
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[("", _("All")), ("open", _("open")), ("given", _("given")), ("declined", _("declined"))],
+    )
 
 
 class AuditFilterForm(forms.Form):

@@ -39,7 +39,7 @@ class Simulation:
         month: its first day.
         share: one in so many people was replayed; 1 is everybody. The figures are scaled up by it.
         observed: how many calls were refused by a quota in fact.
-        first_stops: the first refusals under the draft, with who they would have met.
+        first_stops: who would have been refused first under the draft, each with their first refusal.
     """
 
     month: date
@@ -76,14 +76,17 @@ def simulate(draft: Rule) -> Simulation:
     given, terms = _given_in(span, {call.facts.user_id for call in calls}), list_term_windows()
     drafted = [rule for rule in rules if (rule.kind, _who(rule)) != (draft.kind, _who(draft))]
     new = replay(calls, rules=[*drafted, replace(draft, starts_at=None, ends_at=None)], given=given, terms=terms)
-    people = User.objects.in_bulk([stop.user_id for stop in new.stops[:_SHOWN]])
+    stops: dict[int, Stop] = {}
+    for stop in new.stops:
+        stops.setdefault(stop.user_id, stop)
+    people = User.objects.in_bulk(list(stops)[:_SHOWN])
     return Simulation(
         month=month,
         share=share,
         observed=sum(call.was_refused for call in calls) * share,
         present=replay(calls, rules=rules, given=given, terms=terms),
         draft=new,
-        first_stops=[(people[stop.user_id], stop) for stop in new.stops[:_SHOWN]],
+        first_stops=[(person, stops[person_id]) for person_id in stops if (person := people.get(person_id))],
     )
 
 

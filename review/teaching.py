@@ -6,22 +6,25 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Role
+from audit.lists import Column, Listing
 from core import clock
 from core.errors import DomainError, NotFound
+from core.text import read_id
 from courses import services
-from courses.models import Assignment, Course
+from courses.models import Assignment, Course, Permission
 from courses.selectors import (
     access_taught_course,
-    count_acceptances,
     find_assignment,
     list_assignments,
     list_exams,
@@ -30,9 +33,32 @@ from courses.selectors import (
     list_taught_courses,
     list_versions,
 )
-from review.forms import AnswerForm, AssignmentForm, ExamForm, ExceptionForm, RuleForm
+from review.forms import AnswerForm, AssignmentForm, ExamForm, ExceptionForm, PermissionFilterForm, RuleForm
 
 teachers = role_required(Role.INSTRUCTOR, Role.ADMIN)
+WAITING = 20  # cards on the page of permissions; the list below leads to the others
+
+
+def _state(permission: Permission) -> str:
+    return {None: "open", True: "given", False: "declined"}[permission.is_given]
+
+
+PERMISSIONS = Listing(
+    name="permissions",
+    columns=(
+        Column("asked", gettext_lazy("When"), lambda row: localtime(row.asked_at).isoformat(), "asked_at"),
+        Column("who", gettext_lazy("Person"), lambda row: row.user.email, "user__name"),
+        Column("reason", gettext_lazy("Reason"), lambda row: row.reason),
+        Column("state", gettext_lazy("State"), _state),
+        Column("decider", gettext_lazy("Decided by"), lambda row: row.decided_by and row.decided_by.name),
+        Column(
+            "decided", gettext_lazy("Decided"), lambda row: row.decided_at and localtime(row.decided_at).isoformat()
+        ),
+        Column("answer", gettext_lazy("Answer"), lambda row: row.answer),
+    ),
+    row="review/_permission_row.html",
+    order="-asked",
+)
 
 
 @never_cache
@@ -60,7 +86,6 @@ def rule(request: HttpRequest, code: str, assignment: str = "") -> HttpResponse:
         "assignment": about,
         "assignments": list_assignments(course.pk),
         "versions": versions,
-        "accepted": count_acceptances(course.pk),
         "form": form,
         "assignment_form": AssignmentForm(),
     }
@@ -149,14 +174,14 @@ def remove_exception(request: HttpRequest, code: str, exception_id: int) -> Http
 @never_cache
 @teachers
 @require_http_methods(["GET"])
-def permissions(request: HttpRequest, code: str) -> HttpResponse:
+def permissions(request: HttpRequest, code: str) -> HttpResponseBase:
     """Who asked to use AI in the course, and what became of it."""
     return _permissions(request, _course(request, code))
 
 
 @teachers
 @require_POST
-def decide_permission(request: HttpRequest, code: str, permission_id: int) -> HttpResponse:
+def decide_permission(request: HttpRequest, code: str, permission_id: int) -> HttpResponseBase:
     """Give, decline or take back a permission: `decision` is give, decline or withdraw."""
     course = _course(request, code)
     form = AnswerForm(request.POST)
@@ -171,7 +196,7 @@ def decide_permission(request: HttpRequest, code: str, permission_id: int) -> Ht
         else:
             raise NotFound
     except DomainError as problem:
-        return _permissions(request, course, problem=problem)
+        return _permissions(request, course, problem=problem, chosen=permission_id)
     messages.success(request, _("It is decided, and the student sees it on the page of the course."))
     return redirect("review_permissions", course.code)
 
@@ -220,15 +245,31 @@ def _assignments(
     return render(request, "review/assignments.html", context, status=400)
 
 
-def _permissions(request: HttpRequest, course: Course, *, problem: DomainError | None = None) -> HttpResponse:
+def _permissions(
+    request: HttpRequest, course: Course, *, problem: DomainError | None = None, chosen: int | None = None
+) -> HttpResponseBase:
+    waiting = list_permissions(course.pk, state="open").order_by("asked_at", "pk")[: WAITING + 1]
+    first = chosen or read_id(request.GET.get("decide", ""))  # as the list's own links name it
+    named = list_permissions(course.pk).filter(pk=first).exclude(is_given=False) if first else ()
+    shown = {permission.pk: permission for permission in (*named, *waiting)}
     context = {
         "course": course,
         "tab": "permissions",
         "courses": list_taught_courses(_user_id(request)),
-        "permissions": list_permissions(course.pk),
+        "waiting": list(shown.values())[:WAITING],
+        "more_wait": len(shown) > WAITING,
         "problem": problem and problem.message,
     }
-    return render(request, "review/permissions.html", context, status=problem.status if problem else 200)
+    form = PermissionFilterForm(request.GET)
+    return PERMISSIONS.answer(
+        request,
+        list_permissions(course.pk, **form.cleaned_data) if form.is_valid() else None,
+        template="review/permissions.html",
+        form=form,
+        context=context,
+        status=problem.status if problem else 200,
+        path=reverse("review_permissions", args=[course.code]),
+    )
 
 
 def _exams(

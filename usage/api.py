@@ -1,5 +1,6 @@
 """Usage records and their sums under /api/: to read."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.db.models import QuerySet
 from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import viewsets
+from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -39,11 +41,22 @@ class UsageViewSet(viewsets.ReadOnlyModelViewSet[UsageRecord]):
         return super().list(request, *args, **kwargs)
 
 
+class ReportPages(PageNumberPagination):
+    """Rows come a year of days at a time: of 50,000 people nobody wants all at once."""
+
+    page_size = max_page_size = 400
+    page_size_query_param = "limit"
+
+
 class ReportsViewSet(viewsets.ViewSet):
     """Sums of usage, grouped: the table of the usage page. Administrators read everyone's; everyone else their own."""
 
     @extend_schema(
-        parameters=[OpenApiParameter(name) for name in UsageFilterForm.base_fields if name not in ("split", "measure")],
+        parameters=[
+            *(OpenApiParameter(name) for name in UsageFilterForm.base_fields if name not in ("split", "measure")),
+            OpenApiParameter("page", int),
+            OpenApiParameter("limit", int),
+        ],
         responses=forced_singular_serializer(ReportSerializer),  # type: ignore[no-untyped-call]
     )
     def list(self, request: Request) -> Response:
@@ -61,4 +74,7 @@ class ReportsViewSet(viewsets.ViewSet):
             order=form.cleaned_data["sort"],
             least=settings.SMALLEST_GROUP if everyone else 0,
         )
-        return Response(ReportSerializer(report, context={"by": form.group}).data)
+        pages = ReportPages()
+        rows = pages.paginate_queryset(report.rows, request, view=self) or []
+        context = {"by": form.group, "pages": pages}
+        return Response(ReportSerializer(replace(report, rows=rows), context=context).data)

@@ -11,12 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from accounts.selectors import get_person, list_departments
 from accounts.types import Role
+from core.clock import KNOWN_DAYS
 from core.errors import NotFound
 from core.forms import LongSelect
 from core.types import Operation, Via
 from courses.models import Course
 from courses.selectors import list_courses_of
-from usage.types import KNOWN_DAYS, Group, Measure, Outcome, UsageFilters
+from usage.types import Group, Measure, Outcome, UsageFilters
 
 _DATE = forms.DateInput(attrs={"type": "date"})
 _ANY = ("", _("All"))
@@ -33,7 +34,7 @@ GROUPS: list[tuple[Group, str | Promise]] = [
     ("via", _("Door")),
     ("role", _("Role")),
 ]
-_OWN: tuple[Group, ...] = ("day", "week", "month", "model", "operation", "course", "outcome", "via")
+_OWN: tuple[Group, ...] = ("day", "month", "model", "operation", "course", "outcome", "via")
 _SPLITS: tuple[Group, ...] = ("model", "operation", "course", "department", "role", "outcome", "via")
 
 
@@ -117,7 +118,8 @@ class UsageFilterForm(forms.Form):
 class MyUsageForm(UsageFilterForm):
     """Which of my own use to look at: without the filters that would name somebody."""
 
-    by = forms.ChoiceField(label=_("By"), required=False, choices=_named(_OWN))
+    # The usual stands first: it is what an untouched field shows.
+    by = forms.ChoiceField(label=_("By"), required=False, choices=_named(["week"]) + _named(_OWN))
     split = forms.ChoiceField(
         label=_("Split by"),
         required=False,

@@ -1,16 +1,17 @@
 """What a page of use shows: the table, its picture, and the trend, put together once for the page and for its CSV."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, overload
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from core import clock
-from usage.selectors import MEASURES, count_people, label_keys, list_people, list_peopled, summarize
+from usage.selectors import count_people, label_keys, list_people, list_peopled, rank_people, summarize, tabulate
 from usage.small_groups import groups_to_hide
+from usage.tables import Table
 from usage.types import Group, Measure, Summary, UsageFilters
 
 MOST_SERIES = 6  # as many as the charts have colors
@@ -19,6 +20,7 @@ BY_TIME: tuple[Group, ...] = ("day", "week", "month")
 OF_PEOPLE: tuple[Group, ...] = ("department", "course", "role")  # groups that say something about whoever is in them
 _DAY = timedelta(days=1)
 _SMALLEST = 5
+_CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,32 @@ class Row:
         return sum(self.parts)
 
 
+class Rows(Sequence[Row]):
+    """The lines of a table, made when they are asked for: of 50,000 people a page names a hundred.
+
+    Args:
+        totals: one for each line, in their order.
+        make: the lines for some of them.
+    """
+
+    def __init__(self, totals: Sequence[Summary], make: Callable[[Sequence[Summary]], list[Row]]) -> None:
+        self._totals, self._make = totals, make
+
+    def __len__(self) -> int:
+        return len(self._totals)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | list[Row]:
+        return self._make(self._totals[place]) if isinstance(place, slice) else self._make([self._totals[place]])[0]
+
+    def __iter__(self) -> Iterator[Row]:
+        for start in range(0, len(self), _CHUNK):
+            yield from self[start : start + _CHUNK]
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What the chart draws: columns from left to right, and one number per column for each series."""
@@ -57,14 +85,16 @@ class Report:
 
     Args:
         parts: the names of the series, where the table is split.
+        hidden: how many groups are hidden.
         before: the totals of the same number of days just before; None when the days are not bounded.
         is_withheld: the whole is about too few people, so there is nothing but this fact.
     """
 
-    rows: list[Row]
+    rows: Sequence[Row]
     total: Summary
     part_totals: tuple[int, ...]
     parts: tuple[str, ...]
+    hidden: int
     before: Summary | None
     since: date | None
     is_withheld: bool
@@ -74,11 +104,6 @@ class Report:
     def in_parts(self) -> int:
         """The sum of all parts."""
         return sum(self.part_totals)
-
-    @property
-    def hidden(self) -> int:
-        """How many groups are hidden."""
-        return sum(row.is_hidden for row in self.rows)
 
 
 def make_report(
@@ -99,35 +124,41 @@ def make_report(
         order: a column to sort by, "-" in front for falling; "" is by time, or the largest first.
         least: groups of fewer people are hidden; 0 shows all.
     """
-    totals = summarize(filters, by=(group,))
-    labels = label_keys(group, totals)
-    total = Summary(**{name: sum(getattr(each, name) for each in totals) for name in MEASURES})
+    totals = tabulate(filters, by=group)
     hidden = _hidden(filters, group, totals, least)
     if _is_about_few(filters, least):
         nothing = Picture(title=_("Too few people to show"), labels=[], series=[], is_cut=False)
-        return Report([], Summary(), (), (), None, None, is_withheld=True, picture=nothing)
+        return Report([], Summary(), (), (), 0, None, None, is_withheld=True, picture=nothing)
     keys, names = _series(filters, split, measure, least) if split and group in BY_TIME else ([], [])
     cells = _cells(filters, group, split, measure) if keys else {}
-    rows = [
-        Row(
-            key=each.key[0],
-            label=labels[each.key[0]],
-            total=Summary(each.key) if each.key[0] in hidden else each,
-            parts=tuple(sum(cells.get((each.key[0], key), 0) for key in series) for series in keys),
-            is_hidden=each.key[0] in hidden,
-        )
-        for each in totals
-    ]
+
+    def lines(some: Sequence[Summary]) -> list[Row]:
+        labels = label_keys(group, some)
+        return [
+            Row(
+                key=each.key[0],
+                label=labels[each.key[0]],
+                total=Summary(each.key) if each.key[0] in hidden else each,
+                parts=tuple(sum(cells.get((each.key[0], key), 0) for key in series) for series in keys),
+                is_hidden=each.key[0] in hidden,
+            )
+            for each in some
+        ]
+
+    rows = Rows(_sorted(totals, group, order, hidden), lines)
     before, since = _before(filters)
     return Report(
-        rows=_sorted(rows, group, order),
-        total=total,
+        rows=rows,
+        total=totals.total(),
         part_totals=tuple(sum(row.parts[n] for row in rows) for n in range(len(keys))),
         parts=tuple(names),
+        hidden=len(hidden),
         before=before,
         since=since,
         is_withheld=False,
-        picture=_picture(rows, filters, group, measure, names),
+        picture=_over_time(rows, filters, group, measure, names)
+        if group in BY_TIME
+        else _largest(totals.without(hidden), group, measure),
     )
 
 
@@ -176,17 +207,23 @@ def _cells(filters: UsageFilters, group: Group, split: Group | None, measure: Me
     return {row.key: getattr(row, measure) for row in summarize(filters, by=(group, split))} if split else {}
 
 
-def _sorted(rows: list[Row], group: Group, order: str) -> list[Row]:
+def _sorted(totals: Table, group: Group, order: str, hidden: Set[Any]) -> Table:
     order = order or ("-key" if group in BY_TIME else "-prompts")
     column, falls = order.removeprefix("-"), order.startswith("-")
     if column == "key":
-        by_time = group in BY_TIME
-        return sorted(rows, key=lambda row: row.key if by_time else row.label.casefold(), reverse=falls)
+        return totals.sorted_by_key(_rank(group, totals), falls=falls)
     # A hidden group stands last whichever way is sorted: its place would tell its number.
-    shown = sorted(
-        (row for row in rows if not row.is_hidden), key=lambda row: getattr(row.total, column), reverse=falls
-    )
-    return shown + [row for row in rows if row.is_hidden]
+    return totals.without(hidden).sorted_by(column, falls=falls).followed_by(totals.only(hidden))
+
+
+def _rank(group: Group, totals: Table) -> Callable[[Any], Any]:
+    """What groups of this kind are sorted by when they are sorted by what they are."""
+    if group in BY_TIME:
+        return lambda key: key
+    if group == "user":
+        return rank_people().__getitem__
+    labels = label_keys(group, totals)
+    return lambda key: labels[key].casefold()
 
 
 def _before(filters: UsageFilters) -> tuple[Summary | None, date | None]:
@@ -201,20 +238,12 @@ def _before(filters: UsageFilters) -> tuple[Summary | None, date | None]:
     return total, since
 
 
-def _picture(
-    rows: Sequence[Row], filters: UsageFilters, group: Group, measure: Measure, names: Sequence[str]
-) -> Picture:
+def _over_time(rows: Sequence[Row], filters: UsageFilters, group: Group, measure: Measure, names: list[str]) -> Picture:
+    """A column for each day, week or month; the latest, where there are too many."""
     by_key = {row.key: row for row in rows}
-    if group in BY_TIME:
-        keys = _buckets(filters, group, by_key)
-        labels = [date_format(key, "YEAR_MONTH_FORMAT" if group == "month" else "SHORT_DAY_FORMAT") for key in keys]
-    else:
-        ranked = sorted((row for row in rows if not row.is_hidden), key=lambda row: -getattr(row.total, measure))
-        keys = [row.key for row in ranked if getattr(row.total, measure)]
-        labels = [by_key[key].label for key in keys]
-    # Over time the latest matter, else the largest.
-    shown = keys[-MOST_COLUMNS:] if group in BY_TIME else keys[: 2 * MOST_SERIES]
-    labels = labels[-MOST_COLUMNS:] if group in BY_TIME else labels[: 2 * MOST_SERIES]
+    keys = _buckets(filters, group, by_key)
+    shown = keys[-MOST_COLUMNS:]
+    labels = [date_format(key, "YEAR_MONTH_FORMAT" if group == "month" else "SHORT_DAY_FORMAT") for key in shown]
     if names:
         series = [
             (name, [by_key[key].parts[n] if key in by_key else 0 for key in shown]) for n, name in enumerate(names)
@@ -223,6 +252,16 @@ def _picture(
         own = [getattr(by_key[key].total, measure) if key in by_key else 0 for key in shown]
         series = [(str(Measure(measure).label), own)]
     return Picture(_finding(labels, series), labels, series, is_cut=len(shown) < len(keys))
+
+
+def _largest(totals: Table, group: Group, measure: Measure) -> Picture:
+    """A column for each of the largest groups."""
+    used = totals.used(measure)
+    shown = used.largest(measure, 2 * MOST_SERIES)
+    names = label_keys(group, shown)
+    labels = [names[each.key[0]] for each in shown]
+    series = [(str(measure.label), [getattr(each, measure) for each in shown])]
+    return Picture(_finding(labels, series), labels, series, is_cut=len(shown) < len(used))
 
 
 def _buckets(filters: UsageFilters, group: Group, known: Iterable[date]) -> list[date]:

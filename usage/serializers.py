@@ -72,13 +72,28 @@ class RowSerializer(serializers.Serializer[Row]):
 
 
 class ReportSerializer(serializers.Serializer[Report]):
-    """A table of groups; withheld altogether where it is about too few people."""
+    """A table of groups, a page of it; `total` is that of all pages. Withheld where it is about too few people."""
 
     by = serializers.SerializerMethodField()
     is_withheld = serializers.BooleanField()
+    count = serializers.SerializerMethodField(help_text="Rows on all pages.")
+    next = serializers.SerializerMethodField()
+    previous = serializers.SerializerMethodField()
     rows = RowSerializer(many=True)
     total = TotalsSerializer()
 
     def get_by(self, report: Report) -> str:
         by: str = self.context["by"]
         return by
+
+    def get_count(self, _report: Report) -> int:
+        count: int = self.context["pages"].page.paginator.count
+        return count
+
+    def get_next(self, _report: Report) -> str | None:
+        link: str | None = self.context["pages"].get_next_link()
+        return link
+
+    def get_previous(self, _report: Report) -> str | None:
+        link: str | None = self.context["pages"].get_previous_link()
+        return link

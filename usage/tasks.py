@@ -9,3 +9,10 @@ from usage import services
 def roll_up() -> None:
     """Write the totals of the days that are over."""
     services.roll_up()
+
+
+@shared_task(name="usage.tasks.watch")
+def watch() -> None:
+    """Find what administrators should know, and mail it to those who want it."""
+    services.find_alarms()
+    services.send_alarms()

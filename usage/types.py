@@ -1,11 +1,10 @@
 """How a call ended, and the plain values of its record."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, Required, TypedDict
 from uuid import UUID
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
@@ -13,8 +12,9 @@ from accounts.types import Principal
 from core.types import Operation, Via
 
 MOST_TOKENS = 10**9
-# Farther days have no instant to compare with: calendars end within a day of date.min and date.max.
-KNOWN_DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2099, 12, 31))]
+# Every transaction that was under way at an instant is over so long after it: nothing of before comes any more.
+SETTLING_TIME = timedelta(hours=1)
+MEASURES = ("calls", "prompts", "input_tokens", "output_tokens", "images", "cost_micro")  # the numbers of `Summary`
 Group = Literal["day", "week", "month", "user", "role", "department", "course", "via", "operation", "model", "outcome"]
 
 
@@ -47,6 +47,23 @@ class LookReason(TextChoices):
     SAFETY = "safety", _("worry about somebody's safety")
 
 
+class Every(TextChoices):
+    """How often a report comes by mail."""
+
+    WEEK = "week", _("every Monday, of the week before")
+    MONTH = "month", _("on the first of every month, of the month before")
+
+
+class AlarmKind(TextChoices):
+    """What administrators are told of; docs/decisions/0038 has the rules."""
+
+    BUDGET_80 = "budget_80", _("budget at 80 %")
+    BUDGET_100 = "budget_100", _("budget at 100 %")
+    ODD_USE = "odd_use", _("odd use")
+    REFUSALS = "refusals", _("many refusals")
+    PROVIDER_AWAY = "provider_away", _("provider away")
+
+
 class UsageSource(TextChoices):
     """Where the token totals come from."""
 
@@ -57,10 +74,15 @@ class UsageSource(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a call consumed at the provider. Tokens are None when nobody knows."""
+    """What a call consumed at the provider. Tokens are None when nobody knows.
+
+    Args:
+        cached_tokens: those of the input tokens that the provider had read before, and may charge less for.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int = 0
     images: int = 0
     source: UsageSource = UsageSource.NONE
 

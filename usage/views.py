@@ -18,7 +18,7 @@ from accounts.types import Role
 from audit.services import record
 from core import clock
 from core.errors import InvalidRequest
-from core.text import csv_line
+from core.text import csv_line, read_id
 from core.threads import hop
 from usage.forms import GROUPS, MyUsageForm, UsageFilterForm
 from usage.models import UsageRecord
@@ -269,8 +269,7 @@ def _record_export(request: HttpRequest, what: str) -> None:
 
 
 def _after(request: HttpRequest) -> int | None:
-    after = request.GET.get("after", "")
-    return int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
+    return read_id(request.GET.get("after", ""))
 
 
 def _query(request: HttpRequest, *, without: Collection[str] = ("page", "after")) -> str:

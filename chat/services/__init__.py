@@ -15,6 +15,7 @@ from chat.services.attachments import MOST_WAITING, attach, check_room, remove_a
 from chat.services.conversations import (
     LEASE,
     LONGEST_PROMPT,
+    MOST_SOURCES,
     ask,
     ask_again,
     delete_conversation,
@@ -28,6 +29,7 @@ from chat.services.conversations import (
     show_branch,
     title_of,
 )
+from chat.services.holds import end_hold, place_hold
 from chat.services.images import (
     LONGEST_DESCRIPTION,
     LONGEST_IMAGE_PROMPT,
@@ -44,7 +46,16 @@ from chat.services.images import (
     tend_image_jobs,
 )
 from chat.services.instructing import LONGEST_INSTRUCTIONS, keep_instructions, switch_instructions
+from chat.services.judging import LONGEST_NOTE, judge_answer, withdraw_opinion
 from chat.services.links import close_answer_link, open_answer_link, revoke_shared_chat, share_conversation
+from chat.services.prompting import (
+    LONGEST_SAVED_PROMPT,
+    MOST_SAVED_PROMPTS,
+    MOST_STARTERS,
+    create_prompt,
+    remove_prompt,
+    update_prompt,
+)
 from chat.services.retention import TEMPORARY_FOR, Purged, purge_texts, remove_temporary_chats
 
 __all__ = [
@@ -53,9 +64,14 @@ __all__ = [
     "LONGEST_FOLDER",
     "LONGEST_IMAGE_PROMPT",
     "LONGEST_INSTRUCTIONS",
+    "LONGEST_NOTE",
     "LONGEST_PROMPT",
+    "LONGEST_SAVED_PROMPT",
     "MOST_AT_ONCE",
     "MOST_IMAGES",
+    "MOST_SAVED_PROMPTS",
+    "MOST_SOURCES",
+    "MOST_STARTERS",
     "MOST_WAITING",
     "TEMPORARY_FOR",
     "Purged",
@@ -66,23 +82,28 @@ __all__ = [
     "check_room",
     "claim_image_job",
     "close_answer_link",
+    "create_prompt",
     "delete_conversation",
     "delete_conversations",
     "describe_picture",
     "end_abandoned_answers",
+    "end_hold",
     "end_stopped_image_job",
     "fail_image_job",
     "file_conversations",
     "finish_answer",
     "finish_image_job",
+    "judge_answer",
     "keep_instructions",
     "keep_preview",
     "make_images",
     "open_answer_link",
     "pin_conversation",
+    "place_hold",
     "purge_texts",
     "remove_attachment",
     "remove_forgotten_attachments",
+    "remove_prompt",
     "remove_temporary_chats",
     "rename_conversation",
     "renew_image_job",
@@ -97,4 +118,6 @@ __all__ = [
     "switch_instructions",
     "tend_image_jobs",
     "title_of",
+    "update_prompt",
+    "withdraw_opinion",
 ]

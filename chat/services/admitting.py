@@ -60,13 +60,18 @@ def assignment_of(course: Course, tag: str) -> Assignment | None:
     return assignment
 
 
+def printable(text: str) -> str:
+    """`text` without control characters and the space around it."""
+    return "".join(c for c in text.replace("\r\n", "\n") if c in "\n\t" or is_printable(c)).strip()
+
+
 def checked_text(text: str, *, longest: int) -> str:
-    """`text` without control characters and the space around it.
+    """`printable` text.
 
     Raises:
         InvalidRequest: nothing is left, or more than `longest` characters.
     """
-    kept = "".join(c for c in text.replace("\r\n", "\n") if c in "\n\t" or is_printable(c)).strip()
+    kept = printable(text)
     if not kept:
         raise InvalidRequest(_("Write something first. Nothing was charged."), param="text")
     if len(kept) > longest:

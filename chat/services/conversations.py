@@ -21,12 +21,13 @@ from core.ids import new_id
 from core.text import one_line
 from core.types import Operation, Via
 from gateway import admission as gate
-from gateway.types import Admission, Call
+from gateway.types import Admission, Call, Citation
 
 # Whoever writes an answer says so every second; silent for this long means dead.
 LEASE = timedelta(seconds=20)
 LONGEST_PROMPT = 32_000  # characters, as the next
 LONGEST_TITLE = 60
+MOST_SOURCES = 50  # more than anybody looks at
 # For the AI model, not for people: in the language that models follow best. See docs/decisions/0055.
 WISHES = "The person you answer wishes the following. It ranks below every other rule you were given."
 
@@ -83,8 +84,7 @@ def ask(
         if not earlier:
             check_waiting(given)
         admission = gate.admit(principal, call)
-        # Two ids of one millisecond are in no order of their own: the question comes first.
-        question_id, answer_id = sorted((new_id(), new_id()))
+        question_id, answer_id = new_id(), new_id()
         conversation.model, conversation.updated_at, conversation.archived_at = model, clock.now(), None
         conversation.save()
         question = Message.objects.create(
@@ -230,7 +230,14 @@ def save_progress(*, texts: Mapping[UUID, str], thoughts: Mapping[UUID, str] | N
 
 
 def finish_answer(
-    *, answer_id: UUID, text: str, progress: Progress, code: str = "", retry_after: int = 0, thought: str = ""
+    *,
+    answer_id: UUID,
+    text: str,
+    progress: Progress,
+    code: str = "",
+    retry_after: int = 0,
+    thought: str = "",
+    citations: Sequence[Citation] = (),
 ) -> bool:
     """End an answer once; what it used is read from the ledger, which has been told before. True if this call did."""
     answer = Message.objects.filter(pk=answer_id, progress=Progress.RUNNING)
@@ -240,6 +247,7 @@ def finish_answer(
         answer.update(
             text=text,
             thought=thought,
+            sources=[citation._asdict() for citation in citations],
             progress=progress,
             code=code,
             retry_after=retry_after,

@@ -5,6 +5,7 @@ whatever process is alive; so a worker that dies loses nothing: another one clai
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -42,6 +43,7 @@ LEASE = timedelta(seconds=20)
 PATIENCE = timedelta(minutes=10)
 MOST_ATTEMPTS = 2  # D7: at most one retry, within the same reservation
 MOST_IMAGES = 4
+PREVIEWS = 2  # half-drawn pictures asked for, where a model shows any: each costs tokens
 LONGEST_IMAGE_PROMPT = 4_000  # characters
 LONGEST_DESCRIPTION = 1_000
 
@@ -254,10 +256,14 @@ def _body_of(job: ImageJob) -> dict[str, Any]:
 
 def _admission_of(job: ImageJob) -> Admission:
     principal = principal_of(User.objects.get(pk=job.user_id))
+    target = find_target(principal, job.model, Operation.IMAGE)
+    call = _call_of(job)
+    if Capability.PARTIAL_IMAGES in target.capabilities and not job.source:
+        call = replace(call, stream=True, body={**call.body, "partial_images": PREVIEWS})
     return Admission(
         principal=principal,
-        call=_call_of(job),
-        target=find_target(principal, job.model, Operation.IMAGE),
+        call=call,
+        target=target,
         course_id=job.course_id,
         prompts=job.prompts,
         standings=(),

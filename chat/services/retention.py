@@ -10,7 +10,9 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from chat.models import Attachment, Conversation, ImageJob, Picture
+from chat.selectors import is_held
 from chat.services.attachments import remove_files_of
+from chat.services.holds import lock_holds
 from chat.types import Progress
 from core import clock
 
@@ -20,10 +22,12 @@ _AT_ONCE = 200  # rows a transaction deletes: short enough that nobody waits for
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """How many conversations and image jobs went, or would go."""
+    """How many conversations and image jobs went, or would go; and how many a hold keeps though their time is over."""
 
     conversations: int
     image_jobs: int
+    held_conversations: int
+    held_image_jobs: int
 
 
 def purge_texts(*, dry_run: bool = False) -> Purged:
@@ -37,9 +41,10 @@ def purge_texts(*, dry_run: bool = False) -> Purged:
     jobs = ImageJob.objects.filter(_is_over(at, last_use="created_at")).exclude(
         progress__in=(Progress.WAITING, Progress.RUNNING)
     )
+    held = (conversations.filter(is_held()).count(), jobs.filter(is_held()).count())
     if dry_run:
-        return Purged(conversations.count(), jobs.count())
-    return Purged(_remove(conversations), _remove(jobs))
+        return Purged(conversations.exclude(is_held()).count(), jobs.exclude(is_held()).count(), *held)
+    return Purged(_remove(conversations), _remove(jobs), *held)
 
 
 def remove_temporary_chats() -> int:
@@ -58,9 +63,12 @@ def _is_over(at: datetime, *, last_use: str) -> Q:
 
 
 def _remove(rows: models.QuerySet[Any]) -> int:
+    """Remove the rows that no hold keeps."""
     removed = 0
-    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE]):
+    while ids := list(rows.exclude(is_held()).order_by("pk").values_list("pk", flat=True)[:_AT_ONCE]):
         with transaction.atomic():
+            lock_holds()  # one that is placed meanwhile waits, or is seen here
+            ids = list(rows.exclude(is_held()).filter(pk__in=ids).values_list("pk", flat=True))
             if rows.model is ImageJob:
                 _remove_files(Picture.objects.filter(job__in=ids))
             else:

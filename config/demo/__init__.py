@@ -2,5 +2,6 @@
 
 people     who they are and what they take part in
 talks      what the demo student talked about
+prompts    what is saved to begin with
 story      tells it all through the same services that real use goes through
 """

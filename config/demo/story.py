@@ -19,14 +19,14 @@ from accounts.models import Department, User
 from accounts.services import create_api_key, create_person
 from accounts.types import Principal, Role
 from chat.models import Conversation, Message
-from chat.services import title_of
-from chat.types import Author
+from chat.services import create_prompt, title_of
+from chat.types import Author, PromptWording, Shelf
 from config.demo.people import ADMIN, COURSES, DEPARTMENTS, LOGINS, NEWCOMER, PEOPLE, STUDENT, DemoPerson
+from config.demo.prompts import OF_COURSES, OF_EVERYONE, OF_THE_STUDENT, STARTERS
 from config.demo.talks import TALKS
 from config.demo.teaching import EXAM, EXCEPTION, PERMISSIONS, POOL, TEACHING, WISHES
 from core import clock
 from core.errors import Refusal
-from core.ids import new_id
 from core.types import Operation, Via
 from courses.models import Course, CourseRule
 from courses.services import (
@@ -126,6 +126,7 @@ class _Story:
             self._admit_people(password)
             self._open_courses()
             rules = self._publish_rules()
+            self._save_prompts()
         self._accept_clauses(rules)
         talked = list(self._calls_of_talks())
         calls = [*self._calls_of_everyone(), *talked]
@@ -183,6 +184,16 @@ class _Story:
                 if work.rule:
                     rules.append(publish_rule(course_id=course, assignment_id=made.pk, by_id=by_id, **work.rule))
         return rules
+
+    def _save_prompts(self) -> None:
+        for language, prompts in OF_EVERYONE.items():
+            for n, wording in enumerate(prompts):
+                placed: PromptWording = {**wording, "language": language, "is_starter": n < STARTERS}
+                create_prompt(shelf=Shelf(), **placed)
+        for code, of_course in OF_COURSES.items():
+            for wording in of_course:
+                create_prompt(shelf=Shelf(course_id=self.courses[code].pk), **wording)
+        create_prompt(shelf=Shelf(owner_id=self.people[STUDENT.login].pk), **OF_THE_STUDENT)
 
     def _accept_clauses(self, rules: list[CourseRule]) -> None:
         """Everyone before the first prompt; but the newcomer, whose first day it is, not at all."""
@@ -348,12 +359,9 @@ class _Story:
                 created_at=first.at,
                 updated_at=last.at,
             )
-            # Ids of one millisecond are in no order of their own: sorted, each turn follows the one before.
-            ids = iter(sorted(new_id() for _ in range(2 * len(turns))))
             said: Message | None = None
             for call, question, answer in turns:
                 asked = Message.objects.create(
-                    pk=next(ids),
                     conversation=conversation,
                     parent=said,
                     author=Author.PERSON,
@@ -361,7 +369,6 @@ class _Story:
                     created_at=call.at,
                 )
                 said = Message.objects.create(
-                    pk=next(ids),
                     conversation=conversation,
                     parent=asked,
                     author=Author.MODEL,

@@ -1,5 +1,7 @@
 """The small pieces every page is made of: icons and form fields (docs/decisions/0050)."""
 
+from functools import cache
+
 from django import template
 from django.forms import BoundField, CheckboxInput, RadioSelect, Textarea
 from django.templatetags.static import static
@@ -10,6 +12,7 @@ register = template.Library()
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """The icon called `name` in frontend/static/icons.svg. Decoration: the words beside it carry the meaning."""
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name)

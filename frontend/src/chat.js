@@ -2,8 +2,10 @@
 
 import "./shared/leaving.js";
 import { Coach } from "./shared/coach.js";
+import { Ending } from "./shared/ending.js";
 import { data, Draft, find, hideRefusal, Refused, say, send, sendOnEnter, showChoices, showCost, showLeft, showRefusal, words } from "./shared/page.js";
 import { Markdown } from "./shared/markdown.js";
+import { hearOpinions } from "./shared/opinions.js";
 import { Patience } from "./shared/patience.js";
 import { signedInAgain } from "./shared/session.js";
 import { follow, Gone } from "./shared/stream.js";
@@ -14,6 +16,7 @@ const page = find("main.chat");
 const form = find("#composer");
 const box = find("#prompt");
 const transcript = find(".transcript");
+const ending = new Ending(transcript);
 const draft = new Draft(box, data.conversation ?? "new");
 const coach = new Coach();
 const patience = new Patience();
@@ -23,10 +26,11 @@ let following = null; // { article, stop } of the answer that is being written
 
 const texts = new WeakMap(); // the Markdown of each shown answer, for copying
 
-// From the end, which is what one sees first.
-for (const article of [...page.querySelectorAll("article[data-from=model]")].reverse()) show(article);
+showAll([...page.querySelectorAll("article")]);
+showAbove();
 sendOnEnter(box);
 showChoices(page);
+hearOpinions(page);
 if (matchMedia("(pointer: fine)").matches) box.focus();
 
 form.addEventListener("submit", async (event) => {
@@ -63,18 +67,13 @@ page.addEventListener("change", ({ target }) => {
 });
 
 transcript.addEventListener("scroll", () => {
-  find("[data-act=latest]").hidden = transcript.scrollTop > -200; // column-reverse: 0 is the end, upwards is negative
+  find("[data-act=latest]").hidden = ending.away < 200;
 }, { passive: true });
 
 const ACTS = {
   stop,
   print: () => print(),
-  latest: () => transcript.scrollTo({ top: 0, behavior: isCalm.matches ? "instant" : "smooth" }),
-  start: (button) => {
-    box.value = button.dataset.text;
-    draft.keep();
-    box.focus();
-  },
+  latest: () => ending.go(isCalm.matches ? "instant" : "smooth"),
   wrap: (button) => button.closest("figure").querySelector("pre").toggleAttribute("data-wrap"),
   "copy-code": (button) => copied(button, copyText(button.closest("figure").querySelector("code").textContent)),
   copy: (button) => {
@@ -104,6 +103,7 @@ function place(asked) {
   if (!data.conversation) {
     data.conversation = asked.conversation;
     draft.place = asked.conversation;
+    box.placeholder = words.next;
     history.replaceState(null, "", asked.url);
     transcript.replaceChildren(parse('<div class="thread"></div>'));
     swap("#heading", asked.heading);
@@ -117,8 +117,8 @@ function place(asked) {
   const fresh = parse(asked.html);
   const articles = [...fresh.children];
   find(".thread").append(fresh);
-  transcript.scrollTo({ top: 0 });
-  for (const article of articles) if (article.dataset.from === "model") show(article);
+  ending.go();
+  showAll(articles);
 }
 
 // The branch that is left: its message and all that follow it.
@@ -126,6 +126,24 @@ function hideFrom(message) {
   const first = document.getElementById(`m-${message}`);
   while (first?.nextElementSibling) first.nextElementSibling.remove();
   first?.remove();
+}
+
+// From the end, which is what one sees first.
+function showAll(articles) {
+  for (const article of articles.reverse()) if (article.dataset.from === "model") show(article);
+}
+
+// A long chat opens at its end. The rest comes at once after; where it cannot, the link to it stays.
+async function showAbove() {
+  const link = find("[data-above]", page);
+  const response = link && (await fetch(link.dataset.above, { redirect: "error" }).catch(() => null));
+  if (!response?.ok) return;
+  const rest = parse(await response.text());
+  const articles = [...rest.children];
+  const isAimedAt = location.hash && !find(":target", page);
+  link.replaceWith(rest);
+  showAll(articles);
+  if (isAimedAt) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
 function show(article) {
@@ -146,6 +164,7 @@ async function watch(article, prose, text) {
   const stopping = new AbortController();
   following = { article, url: article.dataset.stop };
   showAnswering(true);
+  ending.grow(true);
   say(words.answering);
   const markdown = new Markdown(settled(prose), words);
   if (isWhole) prose.textContent = words.answering;
@@ -179,6 +198,7 @@ async function watch(article, prose, text) {
     location.reload(); // signed out or deleted elsewhere: the server's page says which
   } finally {
     following = null;
+    ending.grow(false);
     showAnswering(false);
   }
 }

@@ -1,5 +1,7 @@
 // The page of citations: a button beside each that copies it.
 
+import "./shared/leaving.js";
+
 for (const button of document.querySelectorAll("[data-copies]")) {
   const label = button.querySelector("[data-label]");
   const before = label.textContent;

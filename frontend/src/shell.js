@@ -17,6 +17,9 @@ side?.addEventListener("toggle", (event) => {
   if (event.newState === "closed") opener?.focus();
 });
 
+// Of a menu longer than the window, where one is can be seen.
+side?.querySelector(".scroll [aria-current]")?.scrollIntoView({ block: "nearest" });
+
 const SECONDS_TO_READ = 6;
 for (const toast of document.querySelectorAll("p.toast")) setTimeout(() => toast.remove(), SECONDS_TO_READ * 1000);
 

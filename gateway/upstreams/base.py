@@ -1,7 +1,7 @@
 """What the relay expects of an adapter. Whatever goes wrong at a provider leaves here as one of gateway.errors."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 from gateway.types import Call, Chunk, Target
 
@@ -20,7 +20,6 @@ class Chunks(Protocol):
         ...
 
 
-@runtime_checkable
 class Pourable(Protocol):
     """What Chunks may offer beside: no turn of the event loop between a provider's piece and the person's."""
 
@@ -35,6 +34,11 @@ class Pourable(Protocol):
     def resume(self) -> None:
         """Read on."""
         ...
+
+
+def is_pourable(chunks: Chunks) -> TypeGuard[Pourable]:
+    """Whether these chunks can be poured. (`isinstance` with a protocol takes a hundred times as long.)"""
+    return hasattr(chunks, "pour")
 
 
 class Adapter(Protocol):

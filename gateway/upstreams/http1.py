@@ -5,6 +5,7 @@ most (docs/decisions/0005). What this does not do: HTTP/2, proxies (proxied.py),
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,6 +16,7 @@ import httptools
 from django.conf import settings
 
 from gateway.errors import UpstreamDown, UpstreamError, UpstreamTimeout
+from gateway.upstreams.pacing import pace
 from gateway.upstreams.transport import DeadLine, Request, Taker, make_ssl
 
 _MOST_IDLE = 256  # kept connections per provider: thousands of them make every connect slow
@@ -22,6 +24,7 @@ _IDLE_SECONDS = 15  # shorter than common servers keep them
 _LINGER_SECONDS = 1  # between a stream's last event and the end of its body
 _LONGEST_HEAD = 64 * 1024
 _NEW_LINE = "\r\n"
+_IS_PLAIN = re.compile(r"[^\r\n]*").fullmatch
 _ABOUT_BODY = "accept-encoding: identity\r\ncontent-length: "
 
 _Address = tuple[bool, str, int]
@@ -39,11 +42,11 @@ class Http1:
         pool = self._pools.get(address)
         if pool is None:
             pool = self._pools[address] = _Pool(address)
-        about = f"content-type: {request.kind}\r\n{_ABOUT_BODY}"
-        head = [start, *(f"{name}: {value}" for name, value in request.headers.items()), about]
-        if any("\n" in line or "\r" in line for line in head[1:-1]):
+        own = [f"{name}: {value}" for name, value in request.headers.items()]
+        if not _IS_PLAIN("".join(own)):
             raise UpstreamError  # a credential that would write headers of its own
-        sent = f"{_NEW_LINE.join(head)}{len(request.body)}\r\n\r\n".encode("latin-1", "replace") + request.body
+        head = _NEW_LINE.join([start, *own, f"content-type: {request.kind}", _ABOUT_BODY])
+        sent = f"{head}{len(request.body)}\r\n\r\n".encode("latin-1", "replace") + request.body
         line = (None if is_second else pool.take_idle()) or await pool.connect()
         line.send(sent, taker)
         return line
@@ -147,8 +150,8 @@ class Line(asyncio.Protocol):
         self._taker: Taker | None = None
         self._is_answering = False
         self._is_used = False  # for an earlier request
-        self._is_paused = False
-        self._resuming: asyncio.TimerHandle | None = None
+        self._is_paused = False  # not read
+        self._is_resting = False  # for as long as the process pauses
         self._expect()
 
     @property
@@ -167,22 +170,24 @@ class Line(asyncio.Protocol):
         self._taker, self._is_answering = taker, True
         self._transport.write(request)
 
-    def pause(self, *, seconds: float = 0) -> None:
+    def pause(self) -> None:
         """See transport.Line."""
-        if seconds and self._is_paused:
-            return
-        self._forget_resuming()
+        self._is_resting = False
         if not self._is_paused and self.is_open:
             self._is_paused = True
             self._transport.pause_reading()
-        if seconds:
-            self._resuming = asyncio.get_running_loop().call_later(seconds, self.resume)
+
+    def rest(self) -> None:
+        """See transport.Line."""
+        if not self._is_paused and self.is_open:
+            self._is_paused = self._is_resting = True
+            self._transport.pause_reading()
+            pace.rest(self._wake)
 
     def resume(self) -> None:
         """See transport.Line."""
-        self._forget_resuming()
         if self._is_paused:
-            self._is_paused = False
+            self._is_paused = self._is_resting = False
             if self.is_open:
                 self._transport.resume_reading()
 
@@ -222,7 +227,6 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._when_lost(self)
-        self._forget_resuming()
         if not self._is_answering:
             return
         if error is None and self._has_head and self._ends_with_connection:
@@ -303,10 +307,9 @@ class Line(asyncio.Protocol):
         if taker is not None:
             taker.fail(error)
 
-    def _forget_resuming(self) -> None:
-        if self._resuming is not None:
-            self._resuming.cancel()
-            self._resuming = None
+    def _wake(self) -> None:
+        if self._is_resting:
+            self.resume()
 
     def _give_up(self, parser: httptools.HttpResponseParser) -> None:
         if self._is_answering and self._parser is parser:

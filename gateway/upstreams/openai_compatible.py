@@ -155,6 +155,8 @@ def _choose_stream_reader(target: Target, call: Call) -> Reader:
     if call.dialect == Dialect.CHAT:
         shows_usage = bool(call.body.get("stream_options", {}).get("include_usage"))
         return replies.ChatReader(model=target.model, shows_usage=shows_usage)
+    if call.dialect == Dialect.IMAGES:
+        return replies.ImageReader(count=call.count)
     if target.speaks_responses:
         return responses.NativeReader(model=target.model)
     return responses.TranslatingReader(call, model=target.model)

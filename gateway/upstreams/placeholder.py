@@ -15,6 +15,7 @@ from core.threads import hop
 from gateway.types import Call, Chunk, Target
 from usage.types import Totals
 
+_DRAWN = "image_generation.completed"
 LABEL = "PLACEHOLDER – no image model is configured"
 _SIZES = {"256x256", "512x512", "1024x1024", "1024x1536", "1536x1024", "1024x1792", "1792x1024"}
 _DEFAULT_SIZE = "1024x1024"
@@ -26,9 +27,14 @@ class Placeholder:
     """Draws the prompt on a card: the same prompt, the same bytes."""
 
     async def open(self, target: Target, call: Call) -> AsyncGenerator[Chunk, None]:
-        """One chunk with `call.count` cards, shaped like an answer of the images API."""
+        """One chunk with `call.count` cards, shaped like an answer of the images API; of a stream, one for each."""
         prompt, size = str(call.body.get("prompt", "")), str(call.body.get("size", ""))
         cards = [await hop(draw, prompt, size=size, number=number) for number in range(call.count)]
+        if call.stream:
+            for drawn, card in enumerate(cards, 1):
+                event = {"type": _DRAWN, "b64_json": base64.b64encode(card).decode()}
+                yield Chunk(orjson.dumps(event), has_content=True, totals=Totals(images=drawn), event=_DRAWN)
+            return
         answer = {
             "created": int(clock.now().timestamp()),
             "data": [{"b64_json": base64.b64encode(card).decode()} for card in cards],

@@ -6,6 +6,7 @@ import aiohttp
 from django.conf import settings
 
 from gateway.errors import UpstreamDown, UpstreamError, UpstreamTimeout
+from gateway.upstreams.pacing import pace
 from gateway.upstreams.transport import Request, Taker, make_ssl
 
 
@@ -38,21 +39,33 @@ class Line:
     def __init__(self, session: aiohttp.ClientSession, request: Request, taker: Taker) -> None:
         self._may_read = asyncio.Event()
         self._may_read.set()
+        self._is_resting = False
         self._task = asyncio.create_task(self._run(session, request, taker))
 
-    def pause(self, *, seconds: float = 0) -> None:
+    def pause(self) -> None:
         """See transport.Line."""
+        self._is_resting = False
         self._may_read.clear()
-        if seconds:
-            asyncio.get_running_loop().call_later(seconds, self.resume)
+
+    def rest(self) -> None:
+        """See transport.Line."""
+        if self._may_read.is_set():
+            self._may_read.clear()
+            self._is_resting = True
+            pace.rest(self._wake)
 
     def resume(self) -> None:
         """See transport.Line."""
+        self._is_resting = False
         self._may_read.set()
 
     def leave(self, *, is_complete: bool) -> None:
         """See transport.Line."""
         self._task.cancel()
+
+    def _wake(self) -> None:
+        if self._is_resting:
+            self.resume()
 
     async def _run(self, session: aiohttp.ClientSession, request: Request, taker: Taker) -> None:
         headers = {**request.headers, "content-type": request.kind, "accept-encoding": "identity"}

@@ -8,21 +8,26 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError
 from gateway.types import Chunk
+from gateway.upstreams.citing import citations_of
 from usage.types import Totals, UsageSource
 
 FILTER_CODES = frozenset(
     {"content_filter", "content_policy_violation", "moderation_blocked", "ResponsibleAIPolicyViolation"}
 )
 _LONGEST_LINE = 1024 * 1024
+_LONGEST_PICTURE = 27 * 1024 * 1024  # in Base64, as a plain answer may have
+_HALF_DRAWN, _DRAWN = "image_generation.partial_image", "image_generation.completed"
 _MOST_TOKENS = 100_000_000
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a last \r waits for its \n
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]+')  # text that JSON writes as it is
+_DATA, _END = b"data: ", b"\n\n"  # around the JSON of an event, as most providers write it
 _AROUND = 2  # what stands before, and after
 _MOST_PATTERNS = 8  # a provider that writes every event in another way is parsed
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -30,10 +35,13 @@ _IMAGE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
 class ChatReader:
-    """A streamed chat answer, named `model`; usage is part of its chunks' data if `shows_usage`."""
+    """A streamed chat answer, named `model`; usage is part of its chunks' data if `shows_usage`.
 
-    def __init__(self, *, model: str, shows_usage: bool) -> None:
-        self._model, self._shows_usage = model, shows_usage
+    Events of one read that differ in nothing but their texts are one chunk, unless it `is_singly` read.
+    """
+
+    def __init__(self, *, model: str, shows_usage: bool, is_singly: bool = False) -> None:
+        self._model, self._shows_usage, self._is_singly = model, shows_usage, is_singly
         self._events = Events()
         self._pattern: _Pattern | None = None
         self._patterns_left = _MOST_PATTERNS
@@ -50,6 +58,10 @@ class ChatReader:
         """See streams.Reader."""
         chunks: list[Chunk] = []
         try:
+            if self._pattern and not self._is_singly and self._events.is_between:
+                run = self._pattern.read_run(piece)
+                if run is not None:
+                    return [run]
             for data in self._events.feed(piece):
                 if data == b"[DONE]":
                     self._is_done = True
@@ -82,6 +94,71 @@ class ChatReader:
             self._patterns_left -= 1
             self._pattern = _Pattern.of(data, chunk) or self._pattern
         return chunk
+
+
+class ImageReader:
+    """Streamed images: each half-drawn some times, then whole. What is whole is charged, and nothing else (C39)."""
+
+    def __init__(self, *, count: int) -> None:
+        """Args: `count` is how many whole ones were asked for."""
+        self._count = count
+        self._events = Events(longest=_LONGEST_PICTURE)
+        self._totals = Totals()
+        self._is_done = False
+        self._error: UpstreamError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_done or self._error is not None
+
+    def feed(self, piece: bytes) -> list[Chunk]:
+        """See streams.Reader."""
+        chunks: list[Chunk] = []
+        try:
+            for data in self._events.feed(piece):
+                if self._is_done or data == b"[DONE]":
+                    self._is_done = True
+                    break
+                chunks += self._read(data)
+        except UpstreamError as error:
+            self._error = error
+        return chunks
+
+    def finish(self) -> list[Chunk]:
+        """The chunk of a last event whose end could not be told from a cut.
+
+        Raises:
+            UpstreamError: an error inside the stream, nonsense, or an end without a whole picture.
+        """
+        chunks = self.feed(self._events.last_cut)
+        if self._error is not None or not self._totals.images:
+            raise self._error or UpstreamError
+        return chunks
+
+    def _read(self, data: bytes) -> list[Chunk]:
+        event = read_object(data)
+        kind = event.get("type")
+        if kind == "error":
+            raise reported(event)
+        if kind not in (_HALF_DRAWN, _DRAWN):
+            return []  # what a provider says beside its pictures
+        if not _is_image(event):
+            raise UpstreamError
+        told = orjson.dumps(event) if b"\n" in data else data
+        if kind == _HALF_DRAWN:
+            return [Chunk(told, event=kind)]
+        self._totals = self._with_one_more(read_totals(event.get("usage")))
+        self._is_done = self._totals.images == self._count
+        return [Chunk(told, has_content=True, totals=self._totals, finish_reason="stop", event=kind)]
+
+    def _with_one_more(self, used: Totals | None) -> Totals:
+        """What all whole pictures took so far; each says for itself, or none does."""
+        before = self._totals
+        if used is None:
+            return replace(before, images=before.images + 1)
+        heard = (before.input_tokens or 0) + (used.input_tokens or 0)
+        said = (before.output_tokens or 0) + (used.output_tokens or 0)
+        return replace(used, input_tokens=heard, output_tokens=said, images=before.images + 1)
 
 
 class WholeReader:
@@ -118,6 +195,9 @@ class _Pattern:
         self._before, self._after = heard
         self._new_before, self._new_after = said
         self._least = len(self._before) + len(self._after)
+        self._start, self._end = _DATA + self._before, self._after + _END
+        self._seam = self._end + self._start
+        self._new_seam = self._new_after + _END + _DATA + self._new_before
 
     @classmethod
     def of(cls, data: bytes, chunk: Chunk) -> "_Pattern | None":
@@ -132,6 +212,7 @@ class _Pattern:
             or chunk.finish_reason
             or chunk.totals
             or chunk.thought
+            or b'"annotations"' in data
             or len(_choices(orjson.loads(data))) != 1
         ):
             return None
@@ -151,11 +232,30 @@ class _Pattern:
             raise UpstreamError from error
         return Chunk(self._new_before + found[0] + self._new_after, text, has_content=True)
 
+    def read_run(self, piece: bytes) -> Chunk | None:
+        """The events of a whole read as one chunk, if they differ in nothing but their texts; None for any other read.
+
+        The more a read brings, the less each event of it costs.
+        """
+        if not (piece.startswith(self._start) and piece.endswith(self._end)):
+            return None
+        texts = piece[len(self._start) : -len(self._end)].split(self._seam)
+        joined = b"".join(texts)
+        if not (all(texts) and _PLAIN.fullmatch(joined)):
+            return None  # there is something between them
+        try:
+            text = joined.decode()
+        except UnicodeDecodeError as error:
+            raise UpstreamError from error
+        return Chunk(self._new_before + self._new_seam.join(texts) + self._new_after, text, has_content=True)
+
 
 class Events:
     """The data of each server-sent event, wherever the bytes were cut (WHATWG HTML, section 9.2)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, longest: int = _LONGEST_LINE) -> None:
+        """Args: `longest` is how many bytes a line, or an event, may have."""
+        self._longest = longest
         self._rest: list[bytes] = []  # of a line whose end has not come
         self._rest_size = 0
         self._data: list[bytes] = []  # of an event whose end has not come
@@ -166,11 +266,16 @@ class Events:
         Raises:
             UpstreamError: a line, or an event, longer than anyone needs.
         """
-        if not self._rest and not self._data and piece.endswith(b"\n\n") and b"\r" not in piece:
-            events = piece[:-2].split(b"\n\n")
-            if all(event.startswith(b"data: ") and b"\n" not in event for event in events):
-                return [event[6:] for event in events]
+        if self.is_between and piece.endswith(_END) and b"\r" not in piece:
+            events = piece.removesuffix(_END).split(_END)
+            if all(event.startswith(_DATA) and b"\n" not in event for event in events):
+                return [event.removeprefix(_DATA) for event in events]
         return self._read_lines(piece)
+
+    @property
+    def is_between(self) -> bool:
+        """Whether nothing of an event is waiting for the rest of it."""
+        return not self._rest and not self._data
 
     @property
     def last_cut(self) -> bytes:
@@ -195,7 +300,7 @@ class Events:
             name, _, value = line.removeprefix(_BYTE_ORDER_MARK).partition(b":")
             if name == b"data":
                 self._data.append(value.removeprefix(b" "))
-        if sum(map(len, self._data)) > _LONGEST_LINE:
+        if sum(map(len, self._data)) > self._longest:
             raise UpstreamError
         return events
 
@@ -203,7 +308,7 @@ class Events:
         if rest:
             self._rest.append(rest)
             self._rest_size += len(rest)
-        if self._rest_size > _LONGEST_LINE:
+        if self._rest_size > self._longest:
             raise UpstreamError
 
 
@@ -214,8 +319,9 @@ def read_chat(body: bytes, *, model: str) -> Chunk:
         UpstreamError: not the shape of a chat completion.
     """
     answer = read_object(body)
-    messages = [_mapping(choice, "message") for choice in _choices(answer)]
-    reasons = [choice.get("finish_reason") for choice in _choices(answer)]
+    choices = _choices(answer)
+    messages = [_mapping(choice, "message") for choice in choices]
+    reasons = [choice.get("finish_reason") for choice in choices]
     if not messages or not all(isinstance(reason, str) for reason in reasons):
         raise UpstreamError
     has_content = any(_carries(message) for message in messages)
@@ -227,6 +333,7 @@ def read_chat(body: bytes, *, model: str) -> Chunk:
         totals=read_totals(answer.get("usage")),
         finish_reason=reasons[0],
         thought="".join(thought_of(message) for message in messages),
+        citations=tuple(citation for message in messages for citation in citations_of(message)),
     )
 
 
@@ -244,7 +351,7 @@ def read_images(body: bytes, *, model: str) -> Chunk:
     return Chunk(
         data=body,
         has_content=True,
-        totals=Totals(totals.input_tokens, totals.output_tokens, images=len(images), source=totals.source),
+        totals=replace(totals, images=len(images)),
         finish_reason="stop",
     )
 
@@ -294,6 +401,7 @@ def _chunk_of(event: dict[str, Any], *, model: str, shows_usage: bool) -> Chunk:
             (reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)), None
         ),
         thought="".join(thought_of(delta) for delta in deltas),
+        citations=tuple(citation for delta in deltas for citation in citations_of(delta)),
     )
 
 
@@ -366,13 +474,21 @@ def read_totals(usage: object) -> Totals | None:
     """The provider's totals under either of OpenAI's two spellings; None when absent or absurd."""
     if not isinstance(usage, dict):
         return None
-    counts = [
+    counts: list[Any] = [
         usage.get(f"{old}_tokens", usage.get(f"{new}_tokens"))
         for old, new in (("prompt", "input"), ("completion", "output"))
     ]
     if not all(type(count) is int and 0 <= count <= _MOST_TOKENS for count in counts):
         return None
-    return Totals(counts[0], counts[1], source=UsageSource.REPORTED)
+    tokens_in, tokens_out = map(int, counts)
+    return Totals(tokens_in, tokens_out, _read_cached(usage, most=tokens_in), source=UsageSource.REPORTED)
+
+
+def _read_cached(usage: Mapping[str, Any], *, most: int) -> int:
+    """How much of the input the provider had cached, as far as it says so and can be believed."""
+    details = usage.get("prompt_tokens_details", usage.get("input_tokens_details"))
+    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    return cached if type(cached) is int and 0 <= cached <= most else 0
 
 
 def _is_vector(vector: object) -> bool:

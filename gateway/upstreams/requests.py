@@ -53,6 +53,8 @@ def _write_responses(target: Target, call: Call) -> Body:
 
 def _write_images(target: Target, call: Call) -> Body:
     body = {**call.body, "model": target.upstream_model}
+    if call.stream:
+        body["stream"] = True
     # The GPT-Image family answers Base64 only and refuses to be asked for it; all others must be asked.
     if "gpt-image" not in target.upstream_model:
         body["response_format"] = "b64_json"

@@ -12,6 +12,7 @@ import orjson
 from core import clock
 from gateway.errors import ContentFiltered, UpstreamError
 from gateway.types import Call, Chunk
+from gateway.upstreams.citing import flat
 from gateway.upstreams.replies import ChatReader, Events, read_chat, read_object, read_totals, reported, thought_of
 
 Event = dict[str, Any]
@@ -110,7 +111,7 @@ class TranslatingReader:
     """A streamed chat completion, handed on in this dialect."""
 
     def __init__(self, call: Call, *, model: str) -> None:
-        self._chat = ChatReader(model=model, shows_usage=True)
+        self._chat = ChatReader(model=model, shows_usage=True, is_singly=True)
         self._composer = Composer(call, model=model)
         self._finish_reason = "stop"
         self._usage: Any = None
@@ -203,6 +204,8 @@ class Composer:
         if delta.get("content"):
             tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
             yield from self._extend(_Said, "", delta["content"], tokens or [])
+        if isinstance(delta.get("annotations"), list) and isinstance(self._open, _Said):
+            yield from self._annotate(self._open, delta["annotations"])
         if delta.get("refusal"):
             yield from self._extend(_Refused, "", delta["refusal"])
         for place, tool_call in enumerate(delta.get("tool_calls") or []):
@@ -253,6 +256,13 @@ class Composer:
         item.logprobs += logprobs
         more = {"logprobs": logprobs} if isinstance(item, _Said) else {}
         yield self._of_item(f"response.{item.event}.delta", delta=piece, **item.index, **more)
+
+    def _annotate(self, item: "_Said", annotations: list[Any]) -> Iterator[Event]:
+        """The pages named for what was said so far."""
+        for told in filter(None, map(flat, annotations)):
+            place = {**item.index, "annotation_index": len(item.annotations)}
+            item.annotations.append(told)
+            yield self._of_item("response.output_text.annotation.added", **place, annotation=told)
 
     def _close(self, status: str = "completed") -> Iterator[Event]:
         item, self._open = self._open, None
@@ -327,8 +337,12 @@ class _Said(_Item):
     part = "output_text"
     event = "output_text"
 
+    def __init__(self, item_id: str, key: str) -> None:
+        super().__init__(item_id, key)
+        self.annotations: list[Event] = []
+
     def whole(self, text: str) -> Event:
-        return {"text": text, "annotations": [], "logprobs": list(self.logprobs)}
+        return {"text": text, "annotations": list(self.annotations), "logprobs": list(self.logprobs)}
 
 
 class _Refused(_Item):
@@ -381,12 +395,12 @@ def _usage(usage: Any) -> Event | None:
     totals = read_totals(usage)
     if totals is None or totals.input_tokens is None or totals.output_tokens is None:
         return None
-    heard, said = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
+    thought = _part(usage, "completion_tokens_details").get("reasoning_tokens")
     return {
         "input_tokens": totals.input_tokens,
-        "input_tokens_details": {"cached_tokens": heard.get("cached_tokens") or 0},
+        "input_tokens_details": {"cached_tokens": totals.cached_tokens},
         "output_tokens": totals.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": said.get("reasoning_tokens") or 0},
+        "output_tokens_details": {"reasoning_tokens": thought if type(thought) is int and thought > 0 else 0},
         "total_tokens": totals.input_tokens + totals.output_tokens,
     }
 

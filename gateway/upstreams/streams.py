@@ -172,7 +172,7 @@ class Stream:
         else:
             self._sink(chunks)
             if pace.pause and self._line is not None:
-                self._line.pause(seconds=pace.pause)
+                self._line.rest()
 
     def _hang_up(self, error: UpstreamError) -> None:
         self._error, self._is_ended = error, True

@@ -46,8 +46,12 @@ class Taker(Protocol):
 class Line(Protocol):
     """The connection one answer comes over."""
 
-    def pause(self, *, seconds: float = 0) -> None:
-        """Read no more, until `resume`, or for `seconds`: the provider waits, in its own buffers."""
+    def pause(self) -> None:
+        """Read no more until `resume`: the provider waits, in its own buffers."""
+        ...
+
+    def rest(self) -> None:
+        """Read no more for as long as a busy process pauses (pacing.py)."""
         ...
 
     def resume(self) -> None:

@@ -14,9 +14,13 @@ from gateway.wire.fields import (
     BOOLEAN,
     OBJECT,
     Rule,
+    Schema,
+    any_of,
     check_fields,
     check_kind,
     check_object,
+    describe,
+    describe_list,
     either,
     integer,
     list_of,
@@ -27,7 +31,7 @@ from gateway.wire.fields import (
     read_request,
     text,
 )
-from gateway.wire.parts import ANY_TEXT, DETAIL, PICTURE, check_file, check_part, check_sound
+from gateway.wire.parts import ANY_TEXT, check_file, check_image, check_part, check_sound, describe_parts
 
 MOST_MESSAGES = 2000
 MOST_TOOLS = 128
@@ -73,6 +77,7 @@ _FIELDS = {
     "verbosity": one_of("low", "medium", "high"),
     "web_search_options": OBJECT,
 }
+_REQUIRED = ("model", "messages")
 # Understood and kept here: who asks, at what price, and what a provider may keep is the university's business.
 _NOT_SENT = frozenset(
     {
@@ -121,6 +126,61 @@ _TOOL_CALLS = {
     "custom": {"name": name(64), "input": ANY_TEXT},
 }
 _TOOLS = {"function": FUNCTION, "custom": CUSTOM}
+_FORMAT = {"type": FORMAT_KINDS, "json_schema": OBJECT}
+_CALL = {"id": name(256), "type": ANY_TEXT, "index": integer(0, MOST_TOOLS)}
+
+
+def _describe_tools() -> Schema:
+    return any_of(
+        describe(
+            {"type": one_of(kind), kind: OBJECT},
+            required=("type", kind),
+            **{kind: describe(rules, required=("name",))},
+        )
+        for kind, rules in _TOOLS.items()
+    )
+
+
+def _describe_tool_calls() -> Schema:
+    return any_of(
+        describe(
+            {**_CALL, "type": one_of(kind), kind: OBJECT},
+            required=("id", kind) if kind == "function" else ("id", "type", kind),
+            **{kind: describe(rules, required=tuple(rules))},
+        )
+        for kind, rules in _TOOL_CALLS.items()
+    )
+
+
+def describe_formats(rules: Mapping[str, Rule], *, required: tuple[str, ...], **inside: Schema) -> Schema:
+    """A form for the answer: JSON by a schema, which needs more fields, or another."""
+    others = one_of("text", "json_object")
+    return any_of(
+        [
+            describe({**rules, "type": one_of("json_schema")}, required=("type", *required), **inside),
+            describe({**rules, "type": others}, required=("type",)),
+        ]
+    )
+
+
+BODY = describe(
+    _FIELDS,
+    required=_REQUIRED,
+    messages=describe_list(
+        _LIST,
+        describe(
+            _MESSAGE,
+            required=("role",),
+            content=any_of([ANY_TEXT.schema, describe_list(_LIST, describe_parts(_PARTS))]),
+            tool_calls=describe_list(_MESSAGE["tool_calls"], _describe_tool_calls()),
+        ),
+    ),
+    response_format=describe_formats(
+        _FORMAT, required=("json_schema",), json_schema=describe(SCHEMA, required=("name",))
+    ),
+    stream_options=describe(_STREAM_OPTIONS),
+    tools=describe_list(_FIELDS["tools"], _describe_tools()),
+)
 
 
 def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFields) -> Call:
@@ -129,7 +189,7 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
     Raises:
         InvalidRequest: `param` names the field to blame.
     """
-    body = read_request(raw, _FIELDS, required=("model", "messages"), extra_fields=extra_fields)
+    body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields)
     body["messages"] = [
         _check_message(message, path=f"messages[{place}].") for place, message in enumerate(body["messages"])
     ]
@@ -164,7 +224,7 @@ def _check_options(body: dict[str, Any]) -> None:
 
 def _check_format(given: Mapping[str, Any]) -> None:
     path = "response_format."
-    checked = check_fields(given, {"type": FORMAT_KINDS, "json_schema": OBJECT}, required=("type",), path=path)
+    checked = check_fields(given, _FORMAT, required=("type",), path=path)
     if checked["type"] == "json_schema":
         check_object(checked.get("json_schema"), SCHEMA, required=("name",), path=f"{path}json_schema.")
 
@@ -211,8 +271,7 @@ def _check_tool_call(call: object, *, path: str) -> None:
     """One call of an earlier answer, as it was received."""
     checked = check_kind(call, _TOOL_CALLS, path=path, usual="function")
     kind = checked["type"]
-    rules = {"id": name(256), "type": ANY_TEXT, "index": integer(0, MOST_TOOLS), kind: OBJECT}
-    check_fields(checked, rules, required=("id", kind), path=path)
+    check_fields(checked, {**_CALL, kind: OBJECT}, required=("id", kind), path=path)
     check_fields(checked[kind], _TOOL_CALLS[kind], required=tuple(_TOOL_CALLS[kind]), path=f"{path}{kind}.")
 
 
@@ -221,7 +280,7 @@ def _check_part(part: object, *, path: str) -> None:
     kind = checked["type"]
     value = checked[kind]
     if kind == "image_url":
-        check_object(value, {"url": PICTURE, "detail": DETAIL}, required=("url",), path=f"{path}image_url.")
+        check_image(value, path=f"{path}image_url.")
     elif kind == "input_audio":
         check_sound(value, path=f"{path}input_audio.")
     elif kind == "file":

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from core.types import Operation
 from gateway.types import Call, ExtraFields
-from gateway.wire.fields import either, integer, list_of, name, one_of, read_request, text
+from gateway.wire.fields import describe, either, integer, list_of, name, one_of, read_request, text
 
 MOST_INPUTS = 2048
 _TEXT = text(10_000_000)
@@ -17,7 +17,9 @@ _FIELDS = {
     "encoding_format": one_of("float", "base64"),
     "user": text(1024),
 }
+_REQUIRED = ("model", "input")
 _NOT_SENT = frozenset({"model", "user"})
+BODY = describe(_FIELDS, required=_REQUIRED)
 
 
 def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFields) -> Call:
@@ -26,7 +28,7 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
     Raises:
         InvalidRequest: `param` names the field to blame.
     """
-    body = read_request(raw, _FIELDS, required=("model", "input"), extra_fields=extra_fields)
+    body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields)
     return Call(
         id=call_id,
         operation=Operation.EMBEDDING,

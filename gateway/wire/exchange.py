@@ -6,6 +6,7 @@ error envelope on every answer.
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -17,7 +18,6 @@ from django.http.request import HttpRequest, split_domain_port, validate_host
 from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext_lazy as _
 
-from core import clock
 from core.errors import DomainError, InvalidRequest
 from core.ids import new_id
 from core.limiter import Attempts
@@ -27,7 +27,7 @@ from gateway.wire.stepping import begin
 from quotas.types import Standing, Unit
 
 Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+Receive = Callable[[], Coroutine[Any, Any, Message]]
 Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 _BODY_SECONDS = 60  # a body that drips in slower than this is given up
@@ -53,21 +53,19 @@ class Exchange:
         self._headers: dict[str, str] = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
+        # The only place where an API key is looked for (contract, F03).
+        match = _BEARER.fullmatch(self.header("authorization"))
+        self.key = str(match[1]) if match else None
+        self.is_remembered = bool(self.header("idempotency-key"))  # someone may ask for the answer again
         self._receive = receive
         self._send = send
-        self._started_at = clock.now()
+        self._began = time.perf_counter()
         self._last_write = 0.0
         self._unsent: asyncio.Future[None] | None = None  # a task that still sends
         self._is_gone = False
         self._is_started = False
         self._is_stream = False
         self._when_gone: Callable[[], None] = lambda: None
-
-    @property
-    def key(self) -> str | None:
-        """The API key of the Authorization header, the only place where one is looked for (contract, F03)."""
-        match = _BEARER.fullmatch(self.header("authorization"))
-        return str(match[1]) if match else None
 
     @property
     def language(self) -> str:
@@ -102,21 +100,27 @@ class Exchange:
         length = self.header("content-length")
         if length.isdigit() and int(length) > settings.MAX_REQUEST_BYTES:
             raise RequestTooLarge
-        pieces, size = [], 0
+        first, rest = begin(self._receive())
+        if rest is None and not first.get("more_body"):
+            return await self._gather(first)  # it has come with its head, as most do: nothing to wait for
         try:
             async with asyncio.timeout(_BODY_SECONDS):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGone
-                    pieces.append(message.get("body", b""))
-                    size += len(pieces[-1])
-                    if size > settings.MAX_REQUEST_BYTES:
-                        raise RequestTooLarge
-                    if not message.get("more_body"):
-                        return b"".join(pieces)
+                return await self._gather(first if rest is None else await rest)
         except TimeoutError:
             raise RequestTooSlow from None
+
+    async def _gather(self, message: Message) -> bytes:
+        pieces, size = [], 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > settings.MAX_REQUEST_BYTES:
+                raise RequestTooLarge
+            if not message.get("more_body"):
+                return b"".join(pieces)
+            message = await self._receive()
 
     @contextmanager
     def attended(self, when_gone: Callable[[], None]) -> Iterator[None]:
@@ -189,9 +193,9 @@ class Exchange:
 
     def _make_start(self, status: int, headers: Mapping[str, str]) -> Message:
         self._is_started = True
-        named = {**self._list_common_headers(), **headers}
-        encoded = [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
-        return {"type": "http.response.start", "status": status, "headers": encoded}
+        lines = self._list_common_headers()
+        lines += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        return {"type": "http.response.start", "status": status, "headers": lines}
 
     async def _put(self, *messages: Message) -> None:
         """Raises ClientGone: the client takes nothing any more."""
@@ -206,7 +210,7 @@ class Exchange:
         is_simple = self._unsent is None and len(messages) == 1
         work = self._send(messages[0]) if is_simple else self._send_all(messages, after=self._unsent)
         try:
-            rest = begin(work)
+            _done, rest = begin(work)
         except OSError:
             self._note_gone()
             return None
@@ -239,22 +243,24 @@ class Exchange:
         self._is_gone = True
         self._when_gone()
 
-    def _list_common_headers(self) -> dict[str, str]:
-        headers = {
-            "x-request-id": str(self.id),
-            "openai-processing-ms": str(int((clock.now() - self._started_at).total_seconds() * 1000)),
-        }
-        prompts = next((standing for standing in self.standings if standing.unit == Unit.PROMPTS), None)
-        if prompts is not None and prompts.limit is not None:
-            headers["x-ratelimit-limit-prompts"] = str(prompts.limit)
-            headers["x-ratelimit-remaining-prompts"] = str(prompts.left)
-            if prompts.window.ends_at is not None:
-                headers["x-ratelimit-reset-prompts"] = str(int(prompts.window.ends_at.timestamp()))
+    def _list_common_headers(self) -> list[tuple[bytes, bytes]]:
+        lines = [
+            (b"x-request-id", str(self.id).encode()),
+            (b"openai-processing-ms", b"%d" % int((time.perf_counter() - self._began) * 1000)),
+        ]
+        for prompts in self.standings:
+            if prompts.unit == Unit.PROMPTS:
+                if prompts.limit is not None:
+                    lines.append((b"x-ratelimit-limit-prompts", b"%d" % prompts.limit))
+                    lines.append((b"x-ratelimit-remaining-prompts", b"%d" % (prompts.left or 0)))
+                    if prompts.window.ends_at is not None:
+                        lines.append((b"x-ratelimit-reset-prompts", b"%d" % int(prompts.window.ends_at.timestamp())))
+                break
         if self.attempts is not None:
-            headers["x-ratelimit-limit-requests"] = str(self.attempts.limit)
-            headers["x-ratelimit-remaining-requests"] = str(self.attempts.left)
-            headers["x-ratelimit-reset-requests"] = f"{self.attempts.resets_in}s"
-        return headers
+            lines.append((b"x-ratelimit-limit-requests", b"%d" % self.attempts.limit))
+            lines.append((b"x-ratelimit-remaining-requests", b"%d" % self.attempts.left))
+            lines.append((b"x-ratelimit-reset-requests", b"%ds" % self.attempts.resets_in))
+        return lines
 
 
 def _now() -> float:

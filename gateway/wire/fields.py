@@ -1,6 +1,8 @@
-"""What a field of a request may hold, said once: each rule checks a value and can say in words what it wanted."""
+"""What a field of a request may hold, said once: each rule checks a value, and can say what it wanted to people and,
+as JSON Schema, to programs."""
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,35 +16,47 @@ from core.errors import InvalidRequest
 from core.text import is_printable
 from gateway.types import ExtraFields
 
+Schema = Mapping[str, Any]
+
+# What core.text.is_printable refuses, for a regular expression.
+_UNPRINTABLE = "\\u0000-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069"
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A condition on a value, and its wording after "must be"."""
+    """A condition on a value, its wording after "must be", and the condition as JSON Schema."""
 
     says: str | Promise
     holds: Callable[[Any], bool]
+    schema: Schema
 
 
-BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
-OBJECT = Rule(gettext_lazy("an object"), lambda value: isinstance(value, dict))
-ANYTHING = Rule("JSON", lambda value: True)
+BOOLEAN = Rule(gettext_lazy("true or false"), lambda value: isinstance(value, bool), {"type": "boolean"})
+OBJECT = Rule(gettext_lazy("an object"), lambda value: isinstance(value, dict), {"type": "object"})
+ANYTHING = Rule("JSON", lambda value: True, {})
 
 
 def number(least: float, most: float) -> Rule:
     return Rule(
         f"{least} … {most}",
         lambda value: isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most,
+        {"type": "number", "minimum": least, "maximum": most},
     )
 
 
 def integer(least: int, most: int) -> Rule:
-    return Rule(f"{least} … {most}", lambda value: type(value) is int and least <= value <= most)
+    return Rule(
+        f"{least} … {most}",
+        lambda value: type(value) is int and least <= value <= most,
+        {"type": "integer", "minimum": least, "maximum": most},
+    )
 
 
 def text(longest: int) -> Rule:
     return Rule(
         gettext_lazy("a text of at most %d characters") % longest,
         lambda value: isinstance(value, str) and len(value) <= longest,
+        {"type": "string", "maxLength": longest},
     )
 
 
@@ -50,24 +64,73 @@ def name(longest: int) -> Rule:
     """A text on one line that may go into the database and into a log."""
     return Rule(
         gettext_lazy("a name of at most %d characters") % longest,
-        lambda value: isinstance(value, str) and 0 < len(value) <= longest and all(map(is_printable, value)),
+        lambda value: isinstance(value, str) and 0 < len(value) <= longest and _is_on_one_line(value),
+        {"type": "string", "minLength": 1, "maxLength": longest, "pattern": f"^[^{_UNPRINTABLE}]*$"},
     )
 
 
+def matching(expression: str, says: str | Promise) -> Rule:
+    """A text that is, from its first character to its last, what a regular expression of any language describes."""
+    whole = re.compile(rf"(?:{expression})\Z")
+    return Rule(
+        says,
+        lambda value: isinstance(value, str) and bool(whole.match(value)),
+        {"type": "string", "pattern": f"^(?:{expression})$"},
+    )
+
+
+def _is_on_one_line(value: str) -> bool:
+    return (value.isascii() and value.isprintable()) or all(map(is_printable, value))
+
+
 def one_of(*values: str) -> Rule:
-    return Rule(" / ".join(values), lambda value: isinstance(value, str) and value in values)
+    return Rule(
+        " / ".join(values),
+        lambda value: isinstance(value, str) and value in values,
+        {"type": "string", "enum": list(values)},
+    )
 
 
 def list_of(rule: Rule, most: int, least: int = 1) -> Rule:
     return Rule(
         format_lazy(gettext_lazy("a list of {least} to {most} entries"), least=least, most=most),
         lambda value: isinstance(value, list) and least <= len(value) <= most and all(map(rule.holds, value)),
+        {"type": "array", "minItems": least, "maxItems": most, "items": rule.schema},
     )
 
 
 def either(*rules: Rule) -> Rule:
     says = format_lazy(" | ".join(["{}"] * len(rules)), *(rule.says for rule in rules))
-    return Rule(says, lambda value: any(rule.holds(value) for rule in rules))
+    return Rule(says, lambda value: any(rule.holds(value) for rule in rules), any_of(rule.schema for rule in rules))
+
+
+def any_of(schemas: Iterable[Schema]) -> Schema:
+    """What one of the schemas takes, at least."""
+    return {"anyOf": list(schemas)}
+
+
+def describe(rules: Mapping[str, Rule], *, required: Collection[str] = (), **inside: Schema) -> Schema:
+    """What `check_fields` takes by these rules, as JSON Schema.
+
+    Args:
+        inside: by field, what is looked at within it, where a rule only says that it is an object or a list.
+    """
+    schemas = {field: inside.get(field, rule.schema) for field, rule in rules.items()}
+    return {
+        "type": "object",
+        "properties": {field: one if field in required else _or_null(one) for field, one in schemas.items()},
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def describe_list(rule: Rule, entries: Schema) -> Schema:
+    """A list as long as the rule lets it be, of these entries."""
+    return {**rule.schema, "items": entries}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return any_of([*schema.get("anyOf", [schema]), {"type": "null"}]) if schema else schema
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -151,7 +214,7 @@ def check_kind(value: object, kinds: Collection[str], *, path: str, usual: str =
     """
     if not isinstance(value, dict):
         return check_object(value, {}, path=path)
-    kind = value.get("type") or usual
+    kind = usual if value.get("type") is None else value["type"]
     check_fields({"type": kind}, {"type": one_of(*kinds)}, path=path)
     return {**value, "type": kind}
 

@@ -40,7 +40,19 @@ _FIELDS: dict[str, Rule] = {
     "stream": one_of("false"),
     "user": text(1024),
 }
+_REQUIRED = ("model", "prompt")
 _NOT_SENT = frozenset({"model", "partial_images", "response_format", "safety_identifier", "stream", "user"})
+_PICTURE = {"type": "string", "format": "binary", "description": "A PNG, JPEG or WebP picture."}
+BODY = {
+    "type": "object",
+    "properties": {
+        **{field: rule.schema for field, rule in _FIELDS.items()},
+        "image": {"type": "array", "minItems": 1, "maxItems": MOST_PICTURES, "items": _PICTURE},
+        "mask": _PICTURE,
+    },
+    "required": [*_REQUIRED, "image"],
+    "additionalProperties": False,
+}
 
 
 class _InMemory(MemoryFileUploadHandler):
@@ -61,7 +73,7 @@ def parse(raw: bytes, *, kind: str, call_id: UUID, course_code: str, extra_field
     """
     given, files = _read_form(raw, kind)
     also = extra_fields(given["model"]) if _FIELDS["model"].holds(given.get("model")) else ()
-    body = check_fields(given, _FIELDS, required=("model", "prompt"), also=also)
+    body = check_fields(given, _FIELDS, required=_REQUIRED, also=also)
     pictures = [_read_picture(file, field=field) for field in _PICTURES for file in files.getlist(field)]
     if not pictures:
         raise missing("image")

@@ -1,23 +1,22 @@
 """POST /v1/images/generations: from bytes to a Call."""
 
-import re
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import InvalidRequest
 from core.types import Operation
-from gateway.types import Call, ExtraFields
-from gateway.wire.fields import BOOLEAN, Rule, integer, name, one_of, read_request, text
+from gateway.types import Call, Capability, ExtraFields
+from gateway.wire.fields import BOOLEAN, Rule, describe, integer, matching, name, one_of, read_request, text
 
 LONGEST_PROMPT = 32_000
-_SIZE = re.compile(r"(auto|[1-9]\d{1,3}x[1-9]\d{1,3})\Z")
 
 PROMPT = Rule(
     _("a text of 1 to %d characters") % LONGEST_PROMPT,
-    lambda value: isinstance(value, str) and 0 < len(value.strip()) <= LONGEST_PROMPT,
+    lambda value: isinstance(value, str) and bool(value.strip()) and len(value) <= LONGEST_PROMPT,
+    {"type": "string", "maxLength": LONGEST_PROMPT, "pattern": r"[^\s\u0085\u001c-\u001f]"},
 )
-SIZE = Rule(_("a size such as 1024x1024, or auto"), lambda value: isinstance(value, str) and bool(_SIZE.match(value)))
+SIZE = matching("auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3}", _("a size such as 1024x1024, or auto"))
 
 _FIELDS = {
     "model": name(120),
@@ -28,7 +27,7 @@ _FIELDS = {
     "n": integer(1, 10),
     "output_compression": integer(0, 100),
     "output_format": one_of("png", "webp", "jpeg"),
-    "partial_images": integer(0, 0),
+    "partial_images": integer(0, 3),
     "quality": one_of("low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"),
     "response_format": one_of("b64_json"),
     "safety_identifier": text(1024),
@@ -37,7 +36,9 @@ _FIELDS = {
     "style": one_of("vivid", "natural"),
     "user": text(1024),
 }
-_NOT_SENT = frozenset({"model", "stream", "partial_images", "response_format", "safety_identifier", "user"})
+_REQUIRED = ("model", "prompt")
+_NOT_SENT = frozenset({"model", "stream", "response_format", "safety_identifier", "user"})
+BODY = describe(_FIELDS, required=_REQUIRED)
 
 
 def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFields) -> Call:
@@ -46,14 +47,17 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
     Raises:
         InvalidRequest: `param` names the field to blame.
     """
-    body = read_request(raw, _FIELDS, required=("model", "prompt"), extra_fields=extra_fields)
-    if body.get("stream"):
-        raise InvalidRequest(_("Images are not streamed here. Leave out stream."), param="stream")
+    body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields)
+    stream = body.get("stream", False)
+    if not stream and body.pop("partial_images", 0):
+        raise InvalidRequest(_("Half-drawn pictures come in a stream alone. Set stream."), param="partial_images")
     return Call(
         id=call_id,
         operation=Operation.IMAGE,
         model=body["model"],
         body={field: value for field, value in body.items() if field not in _NOT_SENT},
+        stream=stream,
         count=body.get("n", 1),
         course_code=course_code,
+        needs={Capability.PARTIAL_IMAGES: "stream"} if stream else {},
     )

@@ -12,15 +12,28 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import InvalidRequest
 from core.types import Operation
 from gateway.types import Call, Capability, Dialect, ExtraFields
-from gateway.wire.chat_completions import CUSTOM, EFFORT, FORMAT_KINDS, FUNCTION, MOST_MESSAGES, MOST_TOOLS, SCHEMA
+from gateway.wire.chat_completions import (
+    CUSTOM,
+    EFFORT,
+    FORMAT_KINDS,
+    FUNCTION,
+    MOST_MESSAGES,
+    MOST_TOOLS,
+    SCHEMA,
+    describe_formats,
+)
 from gateway.wire.fields import (
     ANYTHING,
     BOOLEAN,
     OBJECT,
     Rule,
+    Schema,
+    any_of,
     check_fields,
     check_kind,
     check_object,
+    describe,
+    describe_list,
     either,
     integer,
     list_of,
@@ -30,16 +43,24 @@ from gateway.wire.fields import (
     read_request,
     text,
 )
-from gateway.wire.parts import ANY_TEXT, DETAIL, FILE, PICTURE, check_part, check_sound
+from gateway.wire.parts import ANY_TEXT, DETAIL, FILE, PICTURE, check_part, check_sound, describe_parts
 
+_A_TEXT = Rule(_("a text"), lambda value: isinstance(value, str) and bool(value), {"type": "string", "minLength": 1})
 _LIST = list_of(ANYTHING, MOST_MESSAGES)
 _ANY_LIST = list_of(ANYTHING, MOST_MESSAGES, least=0)
-_FALSE = Rule("false", lambda value: value is False)
-_NOTHING = Rule(_("left out: nothing is stored here, so send the conversation with each request"), lambda value: False)
+_OBJECTS = list_of(OBJECT, MOST_MESSAGES, least=0)
+_CHOICE = one_of("none", "auto", "required")
+_ONLY_FALSE = {"type": "boolean", "const": False}
+_FALSE = Rule("false", lambda value: value is False, _ONLY_FALSE)
+_NOTHING = Rule(
+    _("left out: nothing is stored here, so send the conversation with each request"),
+    lambda value: False,
+    {"type": "null"},
+)
 
 _FIELDS = {
     "model": name(120),
-    "input": either(Rule(_("a text"), lambda value: isinstance(value, str) and bool(value)), _LIST),
+    "input": either(_A_TEXT, _LIST),
     "background": _FALSE,
     "conversation": _NOTHING,
     "include": list_of(one_of("reasoning.encrypted_content", "message.output_text.logprobs"), 8, least=0),
@@ -56,28 +77,31 @@ _FIELDS = {
     "reasoning": OBJECT,
     "safety_identifier": text(1024),
     "service_tier": text(32),
-    "store": Rule(_("false: nothing is stored here"), lambda value: value is False),
+    "store": Rule(_("false: nothing is stored here"), lambda value: value is False, _ONLY_FALSE),
     "stream": BOOLEAN,
     "stream_options": OBJECT,
     "temperature": number(0, 2),
     "text": OBJECT,
-    "tool_choice": either(one_of("none", "auto", "required"), OBJECT),
+    "tool_choice": either(_CHOICE, OBJECT),
     "tools": list_of(ANYTHING, MOST_TOOLS, least=0),
     "top_logprobs": integer(0, 20),
     "top_p": number(0, 1),
     "truncation": one_of("auto", "disabled"),
     "user": text(1024),
 }
+_REQUIRED = ("model", "input")
 # Kept here, as for chat completions; `store` is said anew for every provider that speaks this dialect.
 _NOT_SENT = frozenset(
     {"model", "stream", "user", "safety_identifier", "metadata", "store", "service_tier", "prompt_cache_key"}
 )
+_STREAM_OPTIONS = {"include_obfuscation": BOOLEAN}
 _REASONING = {
     "effort": EFFORT,
     "summary": one_of("auto", "concise", "detailed"),
     "generate_summary": one_of("auto", "concise", "detailed"),
 }
 _FORMAT = {"type": FORMAT_KINDS, **SCHEMA}
+_FORMAT_NEEDS = ("name", "schema")
 _TEXT = {"format": OBJECT, "verbosity": one_of("low", "medium", "high")}
 _TOOLS = {"function": FUNCTION, "custom": CUSTOM}
 _CHOICES = {"function": {"name": name(64)}, "custom": {"name": name(64)}}
@@ -93,7 +117,7 @@ _ITEMS: dict[str, dict[str, Rule]] = {
     "function_call_output": {"call_id": _CALL_ID, "output": _OUTPUT},
     "custom_tool_call": {"call_id": _CALL_ID, "name": name(64), "input": ANY_TEXT, "namespace": text(256)},
     "custom_tool_call_output": {"call_id": _CALL_ID, "output": _OUTPUT},
-    "reasoning": {"summary": _ANY_LIST, "content": _ANY_LIST, "encrypted_content": ANY_TEXT},
+    "reasoning": {"summary": _OBJECTS, "content": _OBJECTS, "encrypted_content": ANY_TEXT},
 }
 _OPTIONAL = frozenset({"phase", "namespace", "content", "encrypted_content"})
 _PARTS: dict[str, dict[str, Rule]] = {
@@ -112,7 +136,7 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
     Raises:
         InvalidRequest: `param` names the field to blame.
     """
-    body = read_request(raw, _FIELDS, required=("model", "input"), extra_fields=extra_fields)
+    body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields)
     if isinstance(body["input"], list):
         for place, item in enumerate(body["input"]):
             _check_item(item, path=f"input[{place}].")
@@ -133,14 +157,14 @@ def _check_options(body: dict[str, Any]) -> None:
     if "stream_options" in body:
         if not body.get("stream"):
             raise InvalidRequest(_("stream_options needs stream to be true."), param="stream_options")
-        check_fields(body["stream_options"], {"include_obfuscation": BOOLEAN}, path="stream_options.")
+        check_fields(body["stream_options"], _STREAM_OPTIONS, path="stream_options.")
     if "reasoning" in body:
         body["reasoning"] = check_fields(body["reasoning"], _REASONING, path="reasoning.")
     if "text" in body:
         body["text"] = check_fields(body["text"], _TEXT, path="text.")
         form = body["text"].get("format")
         if form is not None:
-            needed = ("type", "name", "schema") if form.get("type") == "json_schema" else ("type",)
+            needed = ("type", *_FORMAT_NEEDS) if form.get("type") == "json_schema" else ("type",)
             check_fields(form, _FORMAT, required=needed, path="text.format.")
     for place, tool in enumerate(body.get("tools", [])):
         _check_named(tool, _TOOLS, path=f"tools[{place}].")
@@ -160,11 +184,15 @@ def _check_item(item: object, *, path: str) -> None:
     checked = check_kind(item, _ITEMS, path=path, usual="message")
     kind = checked["type"]
     rules = _ITEMS[kind]
-    needed = [field for field in rules if field not in _OPTIONAL or (kind, field) == ("message", "content")]
-    check_fields(checked, {**_COMMON, **rules}, required=needed, path=path)
+    check_fields(checked, {**_COMMON, **rules}, required=_needed(kind), path=path)
     for field in ("content", "output"):
         if kind != "reasoning" and isinstance(checked.get(field), list):
             _check_parts(checked[field], path=f"{path}{field}")
+
+
+def _needed(kind: str) -> list[str]:
+    """The fields without which an item of that kind says nothing."""
+    return [field for field in _ITEMS[kind] if field not in _OPTIONAL or (kind, field) == ("message", "content")]
 
 
 def _check_parts(parts: list[Any], *, path: str) -> None:
@@ -190,3 +218,31 @@ def _find_needs(body: dict[str, Any]) -> dict[Capability, str]:
     if body.get("top_logprobs") or "message.output_text.logprobs" in body.get("include", []):
         needs[Capability.LOGPROBS] = "top_logprobs"
     return needs
+
+
+def _describe_items() -> Schema:
+    parts = any_of([ANY_TEXT.schema, describe_list(_ANY_LIST, describe_parts(_PARTS))])
+    return any_of(
+        describe(
+            {**_COMMON, **rules, "type": one_of(kind)},
+            required=_needed(kind) if kind == "message" else ["type", *_needed(kind)],
+            **{field: parts for field in ("content", "output") if kind != "reasoning"},
+        )
+        for kind, rules in _ITEMS.items()
+    )
+
+
+def _describe_named(kinds: dict[str, dict[str, Rule]]) -> Schema:
+    return any_of(describe({"type": one_of(kind), **rules}, required=("type", "name")) for kind, rules in kinds.items())
+
+
+BODY = describe(
+    _FIELDS,
+    required=_REQUIRED,
+    input=any_of([_A_TEXT.schema, describe_list(_LIST, _describe_items())]),
+    reasoning=describe(_REASONING),
+    stream_options=describe(_STREAM_OPTIONS),
+    text=describe(_TEXT, format=any_of([describe_formats(_FORMAT, required=_FORMAT_NEEDS), {"type": "null"}])),
+    tool_choice=any_of([_CHOICE.schema, _describe_named(_CHOICES)]),
+    tools=describe_list(_FIELDS["tools"], _describe_named(_TOOLS)),
+)

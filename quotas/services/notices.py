@@ -5,16 +5,13 @@ of order. A row per purse and share keeps anybody from being told twice; it is c
 a crash in between loses a mail and never doubles one.
 """
 
-import logging
-
 from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import F, Max
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import override
 
+from accounts.mailing import mail
 from accounts.models import User
 from accounts.types import Principal, Role
 from core import clock
@@ -23,8 +20,6 @@ from courses.types import CourseRole
 from quotas.models import LedgerEntry, Request, Warned, Watermark
 from quotas.selectors import list_standings
 from quotas.types import WARNED_AT, EntryKind, Period, Purse, RequestState
-
-logger = logging.getLogger(__name__)
 
 SHARES = (100, WARNED_AT)  # per cent of a window; the highest reached is told
 _OVERLAP = 5_000  # rows
@@ -75,13 +70,13 @@ def send_requests(*, limit: int = 500) -> int:
     for pk in list(decided.order_by("id").values_list("pk", flat=True)[:limit]):
         if decided.filter(pk=pk).update(person_told_at=clock.now()):
             asked = Request.objects.select_related("user", "course", "decided_by", "grant__allowance").get(pk=pk)
-            sent += _send(asked.user, "quotas/mail/decision", reverse("ask"), {"asked": asked})
+            sent += mail(asked.user, "quotas/mail/decision", reverse("ask"), {"asked": asked})
     return sent
 
 
 def _send_request(person: User, asked: Request) -> bool:
     page = reverse("manage_requests" if person.role == Role.ADMIN else "review_requests")
-    return _send(person, "quotas/mail/request", f"{page}?decide={asked.pk}", {"asked": asked})
+    return mail(person, "quotas/mail/request", f"{page}?decide={asked.pk}", {"asked": asked})
 
 
 def _deciders_of(asked: Request) -> list[User]:
@@ -105,22 +100,4 @@ def _send_warning(pk: int) -> bool:
         if standing is None or standing.limit is None or standing.window.starts_at != purse.window_start:
             return False  # the rule is gone, or the window over: no news any more
         context = {"standing": standing, "is_used_up": not standing.left}
-        return _send(user, "quotas/mail/warning", reverse("statement"), context)
-
-
-def _send(user: User, template: str, page: str, context: dict[str, object]) -> bool:
-    """One mail in the person's language, with the address of the page it speaks of where the site knows its own.
-
-    A mail server that is away loses the mail, not the run.
-    """
-    link = f"{settings.SITE_URL}{page}" if settings.SITE_URL else ""
-    with override(user.language or settings.LANGUAGE_CODE):
-        context = {**context, "person": user, "site": settings.SITE_NAME, "link": link}
-        subject = " ".join(render_to_string(f"{template}_subject.txt", context).split())
-        text = render_to_string(f"{template}.txt", context)
-    try:
-        send_mail(f"[{settings.SITE_NAME}] {subject}", text, None, [user.email])
-    except OSError:  # what smtplib raises
-        logger.warning("A mail about quotas could not be sent.", exc_info=True)
-        return False
-    return True
+        return mail(user, "quotas/mail/warning", reverse("statement"), context)

@@ -48,7 +48,7 @@ def _nearest(request: Any) -> Standing | None:
 @register.inclusion_tag("quotas/tally.html")
 def tally(standing: Standing, *, decorative: bool = False) -> dict[str, Any]:
     """One stroke per unit up to 40, a bar above; with its words for a screen reader unless they stand beside it."""
-    if standing.limit is None:
+    if standing.limit is None or standing.whole is None:
         return {}
     used = min(standing.used, standing.limit)
     held = min(standing.held, standing.limit - used)
@@ -56,12 +56,12 @@ def tally(standing: Standing, *, decorative: bool = False) -> dict[str, Any]:
         "standing": standing,
         "decorative": decorative,
         "strokes": ["used"] * used + ["held"] * held + ["left"] * (standing.left or 0)
-        if standing.unit == Unit.PROMPTS and standing.limit <= MOST_STROKES
+        if standing.unit == Unit.PROMPTS and standing.whole <= MOST_STROKES
         else [],
-        "used_share": _percent(used, standing.limit),
-        "held_share": _percent(held, standing.limit),
-        "left_share": _percent(standing.left or 0, standing.limit),
-        "left_from": _percent(used + held, standing.limit),
+        "used_share": _percent(used, standing.whole),
+        "held_share": _percent(held, standing.whole),
+        "left_share": _percent(standing.left or 0, standing.whole),
+        "left_from": _percent(used + held, standing.whole),
     }
 
 

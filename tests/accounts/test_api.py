@@ -71,8 +71,9 @@ def test_a_malformed_key_is_refused_by_field(sara: User, body: object, field: st
 
 def test_what_the_server_decides_cannot_be_sent(sara: User, omar: User) -> None:
     body = {"name": "x", "user": omar.id, "user_id": omar.id, "digest": "0" * 64, "revoked_at": None, "id": 7}
-    assert signed_in(sara).post("/api/keys/", body, "application/json").status_code == 201
-    assert ApiKey.objects.get().user == sara
+    refused = signed_in(sara).post("/api/keys/", body, "application/json")
+    assert (refused.status_code, refused.json()["error"]["fields"].keys()) == (400, body.keys() - {"name"})
+    assert not ApiKey.objects.exists()
 
 
 def test_an_administrator_makes_changes_and_suspends_people(root: User, sara: User) -> None:

@@ -26,6 +26,11 @@ def is_signed_in(client: Client) -> bool:
     return client.get(SESSIONS).status_code == 200
 
 
+def test_the_form_speaks_as_the_other_pages_do(client: Client) -> None:
+    labels = [str(field.label) for field in client.get(LOGIN).context["form"].visible_fields()]
+    assert labels == ["E-mail", "Password", "Remember me"]
+
+
 def test_a_person_signs_in_and_out(client: Client, sara: User) -> None:
     answer = client.post(LOGIN, {"login": "Sara@Example.edu", "password": PASSWORD})
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")

@@ -19,9 +19,10 @@ PUBLIC = {"services", "selectors", "models", "types", "errors", "authentication"
 # The audit log's admin, imports and lists are what every room's are built on. What the gateway remembers it finds by
 # the digest of a key, and resolves by the pure functions of quotas. Amounts are typed and written in one way.
 PUBLIC_OF = {
-    "accounts": PUBLIC | {"keys"},
+    "accounts": PUBLIC | {"keys", "mailing"},
     "audit": PUBLIC | {"admin", "imports", "lists"},
     "gateway": PUBLIC | {"admission", "relay", "telemetry", "wire"},
+    "usage": PUBLIC | {"forms", "reports"},
     "quotas": PUBLIC | {"resolution", "simulation", "forms", "wording"},
 }
 CORE_MODULES = {
@@ -32,8 +33,11 @@ CORE_MODULES = {
     "forms",
     "ids",
     "limiter",
+    "locks",
+    "protocol",
     "revision",
     "rows",
+    "serializers",
     "sheets",
     "management",
     "templatetags",

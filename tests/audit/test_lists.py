@@ -5,12 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from audit.lists import window_of
 from audit.models import Entry
 from audit.services import record
+from tests.usage.test_record_usage import record as record_call
+from usage.models import UsageRecord
+from usage.selectors import page_records
+from usage.types import UsageFilters
 
 PEOPLE, AUDIT = "/manage/people/", "/manage/audit/"
 
@@ -141,3 +147,18 @@ def test_a_file_that_is_not_right_changes_nothing(client: Client, root: User, li
     assert page.status_code == 400
     assert said in page.content.decode()
     assert User.objects.count() == 1
+
+
+def test_a_later_page_says_where_an_index_can_begin(crowd: None, sara: User) -> None:
+    record_call(sara)
+    last = UsageRecord.objects.get().pk
+    pages: list[tuple[Callable[[], object], str]] = [
+        (lambda: window_of(User.objects.all(), order="email", after=sara.pk), '"email" >= '),
+        (lambda: window_of(User.objects.all(), order="-email", after=sara.pk), '"email" <= '),
+        (lambda: page_records(UsageFilters(), after=last, limit=10), '"started_at" <= '),
+    ]
+    for read, begins in pages:
+        with CaptureQueriesContext(connection) as queries:
+            read()
+        page = queries.captured_queries[-1]["sql"]
+        assert begins in page, "PostgreSQL would read every row of the pages before"

@@ -16,7 +16,8 @@ from accounts.models import User
 from accounts.services import create_api_key
 from accounts.types import Role
 from chat.models import Attachment, Conversation
-from chat.types import FileKind
+from chat.services import create_prompt, place_hold
+from chat.types import FileKind, PromptWording, Shelf
 from core import threads
 from core.limiter import forget_attempts
 from courses.services import create_course, enroll, save_term
@@ -32,6 +33,7 @@ from quotas.types import Unit
 from tests.conftest import PASSWORD
 from tests.usage.test_record_usage import record
 from usage.models import UsageRecord
+from usage.services import subscribe
 
 COURSE = "COMP1117"
 # In the order of the table's columns.
@@ -90,6 +92,7 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
     purchase = Purchase.objects.create(user=sara, amount=50, unit=Unit.PROMPTS, price_micro=1, currency="HKD")
     attachment = Attachment.objects.create(user=sara, kind=FileKind.TEXT, name="a.txt", size=1, characters=1, text="a")
     term = save_term(code="2099", name="A term to come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1))
+    said = PromptWording(title="Explain", command="explain", text="Explain this.")
     things = {
         "user_id": sara.pk,
         "key_id": key.pk,
@@ -101,6 +104,9 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
         "requests/pk": request.pk,
         "attachment_id": attachment.pk,
         "conversation_id": conversation.pk,
+        "prompt_id": create_prompt(shelf=Shelf(owner_id=sara.pk), **said).pk,
+        "course_prompt_id": create_prompt(shelf=Shelf(course_id=course.pk), **said).pk,
+        "common_prompt_id": create_prompt(shelf=Shelf(), **said).pk,
         "people/pk": sara.pk,
         "keys/pk": key.pk,
         "courses/code": COURSE,
@@ -113,6 +119,8 @@ def world(sara: User, omar: User, ines: User, root: User, cast: None) -> World:
         "upstream_id": Upstream.objects.get(provider=Provider.objects.earliest("pk")).pk,
         "term_id": term.pk,
         "terms/code": term.code,
+        "hold_id": place_hold(case="41", reason="x", by_id=root.pk, user_id=sara.pk).pk,
+        "token": subscribe(user_id=root.pk, course_id=None, query="", every="week", told_until=date(2026, 1, 1)).token,
         "notice_id": create_notice(columns={f"text_{lang}": "x" for lang in ("en", "zh_hant", "zh_hans")}).pk,
         "models/pk": Model.objects.earliest("pk").pk,
         "providers/pk": Provider.objects.earliest("pk").pk,

@@ -1,7 +1,7 @@
 """What each write of the resource API may set: every field by name, in fields.txt beside this file.
 
 The list is made from the router. Whatever is not in it cannot be written, and a serializer that begins to take another
-field fails here until somebody has thought about it and put it in. Sending more than that changes nothing.
+field fails here until somebody has thought about it and put it in. Whatever else is sent is refused by its name.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from drf_spectacular.validation import validate_schema
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.types import Role
+from core.serializers import ExactSerializer, WholeNumberField
 
 TABLE = Path(__file__).parent / "fields.txt"
 WIDTH = 40  # of the first column
@@ -31,6 +31,15 @@ def description() -> dict[str, Any]:
 
 def list_writes() -> Iterator[tuple[str, list[str]]]:
     """Every write of the router with the fields it takes, as its serializer has them."""
+    yield from ((operation, list(_fields(taken)) if taken else []) for operation, taken in _list_operations())
+
+
+def list_bodies() -> Iterator[tuple[str, Any]]:
+    """Every write that has a body, with what reads it."""
+    yield from ((operation, taken) for operation, taken in _list_operations() if taken)
+
+
+def _list_operations() -> Iterator[tuple[str, Any]]:
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     generator._initialise_endpoints()  # type: ignore[no-untyped-call]
     for path, regex, method, view in generator._get_paths_and_endpoints():  # type: ignore[no-untyped-call]
@@ -39,7 +48,7 @@ def list_writes() -> Iterator[tuple[str, list[str]]]:
         view.schema.get_operation(path, regex, "", method, generator.registry)
         asked = view.schema.get_request_serializer()
         taken = asked() if isinstance(asked, type) else asked
-        yield f"{method:6} {path}", list(_fields(taken)) if method != "DELETE" else []
+        yield f"{method:6} {path}", taken if method != "DELETE" else None
 
 
 def _fields(serializer: Any) -> Iterator[str]:
@@ -82,9 +91,13 @@ def test_every_body_has_an_example_that_names_only_its_fields(description: dict[
 
 
 def _writable(description: dict[str, Any], body: dict[str, Any]) -> Iterator[str]:
+    properties = _shape(description, body)["properties"]
+    return (name for name, field in properties.items() if not field.get("readOnly"))
+
+
+def _shape(description: dict[str, Any], body: dict[str, Any]) -> Any:
     schema = body["content"]["application/json"]["schema"]
-    component = description["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return (name for name, field in component["properties"].items() if not field.get("readOnly"))
+    return description["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
 
 
 @pytest.mark.parametrize(
@@ -95,14 +108,54 @@ def _writable(description: dict[str, Any], body: dict[str, Any]) -> Iterator[str
         {"password": "x", "last_login": None},
         {"created_at": "2001-01-01T00:00:00Z"},
         {"suspension_reason": "none", "groups": [1], "user_permissions": [1]},
+        {"Name": "Sara", "x" * 500: 1, "": 1},
     ],
     ids=lambda more: next(iter(more)),
 )
-def test_what_is_not_listed_changes_nothing(root: User, sara: User, more: dict[str, Any]) -> None:
+def test_what_is_not_listed_is_refused_by_name_and_changes_nothing(
+    root: User, sara: User, more: dict[str, Any]
+) -> None:
     client = Client()
     client.force_login(root)
     before = dict(User.objects.filter(pk=sara.pk).values().get())
-    answer = client.patch(f"/api/people/{sara.pk}/", more | {"name": "Sara Lee"}, "application/json")
-    assert answer.status_code == 200
-    assert dict(User.objects.filter(pk=sara.pk).values().get()) == before | {"name": "Sara Lee"}
-    assert User.objects.get(pk=sara.pk).role == Role.STUDENT
+    answer = client.patch(f"/api/people/{sara.pk}/", more | {"name": "Sara Lee", "role": "king"}, "application/json")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert answer.json()["error"]["fields"].keys() == {name[:60] for name in more} | {"role"}, "with all other mistakes"
+    assert dict(User.objects.filter(pk=sara.pk).values().get()) == before
+
+
+def test_every_body_is_exact_and_its_description_says_so(description: dict[str, Any]) -> None:
+    taken = [serializer for _operation, serializer in list_bodies()]
+    assert [type(serializer).__name__ for serializer in taken if not _is_exact(serializer)] == []
+    for operations in description["paths"].values():
+        for method in WRITES & operations.keys():
+            if body := operations[method].get("requestBody"):
+                assert _shape(description, body)["additionalProperties"] is False
+
+
+def _is_exact(serializer: Any) -> bool:
+    lists = [field for field in serializer.fields.values() if isinstance(field, serializers.ListSerializer)]
+    inner = [field.child for field in lists if not field.read_only]
+    return isinstance(serializer, ExactSerializer) and all(_is_exact(one) for one in inner)
+
+
+def test_a_field_of_a_field_is_refused_too(root: User) -> None:
+    client = Client()
+    client.force_login(root)
+    routes = [{"upstream_name": "x", "base_url": "http://elsewhere.example"}]
+    answer = client.post("/api/models/", {"name": "m", "operation": "chat", "routes": routes}, "application/json")
+    assert "base_url" in str(answer.json()["error"]["fields"]["routes"])
+
+
+def test_every_number_of_a_body_takes_the_digits_of_json_alone() -> None:
+    numbers = [
+        (operation, name, field)
+        for operation, taken in list_bodies()
+        for serializer in (taken, *(getattr(field, "child", None) for field in taken.fields.values()))
+        for name, field in getattr(serializer, "fields", {}).items()
+        if isinstance(field, serializers.IntegerField) and not field.read_only
+    ]
+    assert [(operation, name) for operation, name, field in numbers if not isinstance(field, WholeNumberField)] == []
+    assert {"context_tokens", "position", "weight", "limit", "version"} <= {
+        name for _operation, name, _field in numbers
+    }

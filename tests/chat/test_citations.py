@@ -102,6 +102,17 @@ def test_the_page_cites_the_site_until_the_permalink_is_opened(client: Client, s
     assert client.get(page).content.decode().count(permalink) >= 6
 
 
+def test_a_question_that_ends_a_sentence_ends_none_of_the_citations(
+    client: Client, sara: User, answer: Message
+) -> None:
+    assert answer.parent
+    Message.objects.filter(pk=answer.parent.pk).update(text="Name the steps.")
+    client.force_login(sara)
+    page = client.get(f"/chat/answers/{answer.pk}/cite/").content.decode()
+    assert "response to “Name the steps,”" in page
+    assert "Name the steps [Generative AI chat]" in page
+
+
 def test_an_open_permalink_is_read_by_everyone_signed_in_and_a_closed_one_by_nobody_else(
     client: Client, sara: User, omar: User, answer: Message
 ) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.files.storage import default_storage
@@ -16,6 +17,7 @@ from accounts.models import User
 from accounts.types import Principal
 from chat import drawing, services
 from chat.models import ImageJob, Picture
+from chat.pictures import Canvas
 from chat.types import ImageQuality, ImageSize, Progress
 from core.errors import InvalidRequest, NotFound
 from core.types import Operation
@@ -26,6 +28,7 @@ from quotas.selectors import find_differences, nearest_standing
 from tests.chat.conftest import AddModel
 from tests.chat.server import RunningServer, Visitor
 from tests.chat.test_images import left, wish
+from tests.fakes.dialects import DIALECTS
 from tests.fakes.upstream import FakeUpstream
 from usage.models import UsageRecord
 from usage.types import Outcome
@@ -151,6 +154,44 @@ def test_a_half_drawn_picture_is_shown_and_goes_when_the_whole_one_comes(
     assert not default_storage.exists(kept)
     assert visitor.http.get(f"/images/jobs/{job.pk}/preview/").status_code == 404
     assert Picture.objects.count() == 1
+
+
+def test_a_model_that_shows_its_pictures_early_is_asked_to(
+    web: RunningServer,
+    student: Principal,
+    add_model: AddModel,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[str] = []
+    keep_preview = services.keep_preview
+
+    def keep(*, job_id: UUID, canvas: Canvas) -> None:
+        keep_preview(job_id=job_id, canvas=canvas)
+        kept.append(str(ImageJob.objects.get(pk=job_id).preview))
+
+    monkeypatch.setattr(services, "keep_preview", keep)
+    monkeypatch.setattr(upstream, "behaviors", DIALECTS)
+    add_model("image-streams", operation=Operation.IMAGE)
+    Model.objects.filter(name="image-streams").update(capabilities=[Capability.PARTIAL_IMAGES])
+    job = wish(student, model="image-streams", count=2)
+
+    web.run(drawing.draw(job.pk))
+
+    job.refresh_from_db()
+    assert (job.progress, job.prompts, job.preview.name, left(student)) == (Progress.COMPLETE, 2, "", 18)
+    assert len(kept) == 4 and all(kept) and job.pictures.count() == 2
+    assert (upstream.calls()[-1].body["stream"], upstream.calls()[-1].body["partial_images"]) == (True, 2)
+    assert find_differences() == []
+
+
+def test_a_model_nobody_said_shows_them_is_asked_for_whole_ones(
+    web: RunningServer, student: Principal, add_model: AddModel, upstream: FakeUpstream
+) -> None:
+    add_model("image-good", operation=Operation.IMAGE)
+    web.run(drawing.draw(wish(student, model="image-good").pk))
+    assert ImageJob.objects.get().progress == Progress.COMPLETE
+    assert "stream" not in upstream.calls()[-1].body
 
 
 # ---- what a picture shows -------------------------------------------------------------------------------------------

@@ -50,7 +50,12 @@ def test_a_dry_run_counts_and_removes_nothing(sara: User) -> None:
     drawn_for(181, sara)
     out = StringIO()
     call_command("purge", "--dry-run", "--json", stdout=out)
-    assert json.loads(out.getvalue()) == {"conversations": 1, "image_jobs": 1}
+    assert json.loads(out.getvalue()) == {
+        "conversations": 1,
+        "image_jobs": 1,
+        "held_conversations": 0,
+        "held_image_jobs": 0,
+    }
     assert Conversation.objects.count() == ImageJob.objects.count() == 1
 
 

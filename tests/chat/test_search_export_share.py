@@ -38,6 +38,13 @@ def test_words_are_found_in_any_script_and_case_and_marked(client: Client, chat:
     assert "<b>float</b>" not in page
 
 
+def test_what_is_found_is_shown_without_the_marks_of_markdown(client: Client, chat: Conversation) -> None:
+    text = "## Boats\n\nA `hull` is **light**:\n\n```python\nhull = __init__()\n```"
+    Message.objects.create(conversation=chat, parent=chat.head, author="model", text=text, model="good")
+    page = client.get("/chat/search/", {"q": "hull"}).text
+    assert "Boats A <mark>hull</mark> is light: <mark>hull</mark> = __init__()" in page
+
+
 @pytest.mark.both_databases
 def test_what_is_not_mine_deleted_or_not_said_is_not_found(client: Client, chat: Conversation, omar: User) -> None:
     def found(asked: str) -> bool:

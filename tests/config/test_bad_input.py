@@ -1,7 +1,9 @@
 """Wrong requests to every address there is, read from the URLconf so that none is forgotten."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from django.test import Client
@@ -9,11 +11,14 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import User
 from chat.models import Conversation
+from courses.services import create_course, enroll
+from courses.types import CourseRole
 from gateway.services import sync_catalog
 from policies.selectors import list_outstanding
 from policies.services import acknowledge
 from quotas.models import LedgerEntry
-from quotas.services import install_default_quota
+from quotas.services import install_default_quota, set_quota
+from quotas.types import Period
 
 pytestmark = pytest.mark.both_databases  # NUL and large numbers are errors of PostgreSQL alone
 
@@ -131,3 +136,48 @@ def test_what_was_typed_stays_when_its_conversation_is_not_there(signed_in: Clie
     answer = signed_in.post("/chat/ask/", form, headers={"accept": "text/html"})
     assert answer.status_code in (400, 404)
     assert "keep this" in answer.content.decode()
+
+
+# Every form of a page and every body of the resource API that has a day or an instant of somebody's in it.
+DATED_FORMS: dict[str, tuple[dict[str, object], list[str]]] = {
+    "/keys/": ({"name": "x"}, ["expires_at"]),
+    "/manage/quotas/": ({"limit": 5, "unit": "prompts", "period": "month", "reason": "x"}, ["starts_on"]),
+    "/manage/requests/": ({"course": "COMP1117", "amount": 5, "unit": "prompts", "reason": "x"}, ["expires_on"]),
+    "/manage/terms/": ({"code": "T1", "name": "x"}, ["starts_on", "ends_on"]),
+    "/manage/courses/": ({"code": "X1", "title": "x"}, ["starts_on", "ends_on"]),
+    "/manage/notices/new/": ({f"text_{name}": "x" for name in ("en", "zh_hant", "zh_hans")}, ["starts_at", "ends_at"]),
+    "/manage/models/new/": ({"name": "m", "operation": "chat"}, ["retires_on"]),
+    "/review/COMP1117/assignments/": ({"code": "A1", "title": "x"}, ["opens_at", "due_at"]),
+    "/review/COMP1117/exams/": ({"title": "x"}, ["starts_at", "ends_at"]),
+}
+DATED_BODIES: dict[str, tuple[dict[str, object], list[str]]] = {
+    "/api/keys/": ({"name": "x"}, ["expires_at"]),
+    "/api/quotas/": ({"limit": 5, "reason": "x"}, ["starts_at"]),
+    "/api/grants/": ({"person": "root@example.edu", "amount": 5, "reason": "x"}, ["expires_at"]),
+    "/api/terms/": ({"code": "T1", "name": "x"}, ["starts_on", "ends_on"]),
+    "/api/courses/": ({"code": "X1", "title": "x"}, ["starts_on", "ends_on"]),
+    "/api/models/": ({"name": "m", "label": "M", "operation": "chat", "routes": []}, ["retires_on"]),
+}
+
+
+@pytest.mark.parametrize("days", [("0001-01-01", "0001-01-02"), ("0001-01-01", "9999-12-31"), ("9999-12-31",) * 2])
+def test_no_day_that_is_out_of_reach_is_kept_by_any_door(signed_in: Client, root: User, days: tuple[str, str]) -> None:
+    course = create_course(code="COMP1117", title="C", starts_on=date(2026, 9, 1), ends_on=date(2099, 12, 31))
+    enroll(course=course, user=root, role=CourseRole.INSTRUCTOR)
+    set_quota(limit=20, period=Period.TERM)  # then every page with a meter looks at the terms
+    for address, (fields, names) in DATED_FORMS.items():
+        answer = signed_in.post(address, fields | _dated(names, days, "" if address == "/keys/" else "T23:59"))
+        assert (address, answer.status_code) == (address, 400)
+        assert re.search("2000-01-01|2099-12-31|2100-01-01|to come", answer.text), address
+    for address, (fields, names) in DATED_BODIES.items():
+        answer = signed_in.post(address, fields | _dated(names, days, "T23:59:00Z"), JSON)
+        assert (address, answer.status_code) == (address, 400)
+        assert answer.json()["error"]["fields"].keys() <= {*names}, address
+    for address in ("/", "/usage/", "/courses/", "/manage/courses/", "/manage/terms/", "/review/COMP1117/", "/api/me/"):
+        assert (address, signed_in.get(address).status_code) == (address, 200)
+
+
+def _dated(names: list[str], days: tuple[str, str], hour: str) -> dict[str, str]:
+    """The first of the names has the first day, the last one the last; a name of an instant has an hour too."""
+    first, last = days
+    return {name: (last if name == names[-1] else first) + (hour if name.endswith("_at") else "") for name in names}

@@ -1,16 +1,25 @@
 """No sentence for people stands in a template or a script where no translation can reach it."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 from allauth import account, mfa, usersessions
 from babel.messages.mofile import read_mo
+from django.conf import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*") if path.suffix in (".html", ".txt"))
+PROGRAMS = [
+    path
+    for room in sorted(settings.BASE_DIR.iterdir())
+    if (room / "__init__.py").is_file() and room.name != "tests"
+    for path in sorted(room.rglob("*.py"))
+]
 SCRIPTS = sorted((ROOT / "frontend" / "src").rglob("*.js"))
 
+_MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 # What is not language: code to copy, names of formats and products.
 _CODE = re.compile(
     r'<(?P<tag>\w+)[^>]*translate="no".*?</(?P=tag)>|<(script|style|svg)\b.*?</\2>|<!doctype[^>]*>', re.DOTALL
@@ -44,6 +53,22 @@ def test_the_check_finds_what_it_should() -> None:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
 def test_no_template_speaks_one_language_only(path: Path) -> None:
     assert words_left(path.read_text()) == []
+
+
+def test_no_sentence_is_collected_under_a_name_that_gettext_does_not_know() -> None:
+    """What is not called `_` or by its own name is marked, shown, and in no catalog; nor is what is put together."""
+    found = []
+    for path in PROGRAMS:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
+                renamed = {name.asname for name in node.names if "gettext" in name.name}
+                found += [f"{path}: as {name}" for name in renamed - {None, "_"}]
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _MARKS:
+                found += [
+                    f"{path}:{node.lineno}" for word in node.args[:1] if isinstance(word, (ast.JoinedStr, ast.BinOp))
+                ]
+    assert PROGRAMS
+    assert found == []
 
 
 def test_no_script_has_a_sentence_of_its_own() -> None:

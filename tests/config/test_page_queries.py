@@ -13,6 +13,9 @@ from django.urls import get_resolver, resolve
 
 from accounts.models import User
 from audit.services import record as record_act
+from chat.models import SavedPrompt
+from chat.services import MOST_SAVED_PROMPTS, create_prompt, place_hold
+from chat.types import Shelf
 from core import clock
 from courses.models import Course, Permission
 from courses.services import create_assignment, create_course, enroll, save_term
@@ -25,21 +28,30 @@ from quotas.models import Offer, Quota, Request
 from quotas.services import install_default_quota, set_pool
 from tests.authorization.test_matrix import list_routes
 from tests.usage.test_record_usage import record
-from usage.services import roll_up
+from usage.services import raise_alarm, roll_up
+from usage.types import AlarmKind
 
 ADMINISTRATOR = {
-    "/manage/": 20,
+    "/manage/": 23,
+    "/manage/alarms/": 6,
+    "/manage/alarms/rules/": 9,
     "/manage/people/": 7,
     "/manage/courses/": 9,
     "/manage/courses/COMP1117/": 10,
     "/manage/quotas/": 8,
-    "/manage/clauses/": 7,
+    "/manage/clauses/": 9,
     "/manage/clauses/{clause}/draft/": 6,
     "/manage/clauses/versions/{draft}/": 7,
     "/manage/clauses/{clause}/accepted/": 12,
+    "/manage/holds/": 6,
+    "/manage/holds/new/": 4,
+    "/manage/holds/{hold}/": 7,
+    "/manage/prompts/": 5,
+    "/manage/prompts/{common_prompt}/": 6,
     "/manage/notices/": 6,
     "/manage/notices/new/": 4,
     "/manage/notices/{notice}/": 6,
+    "/manage/settings/": 4,
     "/manage/terms/": 6,
     "/manage/terms/{term}/": 6,
     "/manage/audit/": 7,
@@ -49,10 +61,11 @@ ADMINISTRATOR = {
     "/manage/quotas/simulation/?limit=10&unit=prompts&period=month&reason=x": 13,
     "/manage/requests/": 10,
     "/manage/pools/": 6,
-    "/manage/offers/": 5,
+    "/manage/offers/": 6,
     "/manage/models/": 12,
     "/manage/models/new/": 6,
     "/manage/models/{model}/": 15,
+    "/manage/models/opinions/": 6,
     "/manage/providers/": 12,
     "/manage/providers/new/": 4,
     "/manage/providers/{provider}/": 14,
@@ -60,14 +73,14 @@ ADMINISTRATOR = {
     "/manage/providers/addresses/{upstream}/": 14,
     "/manage/usage.csv": 8,
     "/manage/usage/?by=model": 10,
-    "/manage/usage/?by=user": 10,
-    "/manage/usage/calls/": 11,
+    "/manage/usage/?by=user": 12,
+    "/manage/usage/calls/": 12,
     "/api/people/": 3,
-    "/api/usage/": 3,
+    "/api/usage/": 4,
     "/api/audit/": 3,
     "/api/courses/": 3,
     "/api/enrollments/": 3,
-    "/api/reports/?by=department": 14,
+    "/api/reports/?by=department": 12,
 }
 TEACHER = {
     "/review/": 5,
@@ -75,13 +88,19 @@ TEACHER = {
     "/review/COMP1117/": 28,
     "/review/COMP1117/chats/": 9,
     "/review/COMP1117/exams/": 8,
-    "/review/COMP1117/permissions/": 7,
-    "/review/COMP1117/rule/": 13,
-    "/review/COMP1117/rule/A1/": 14,
+    "/review/COMP1117/permissions/": 9,
+    "/review/COMP1117/prompts/": 8,
+    "/review/COMP1117/prompts/{course_prompt}/": 9,
+    "/review/COMP1117/rule/": 12,
+    "/review/COMP1117/rule/A1/": 13,
     "/review/COMP1117/people.csv": 27,
     "/review/COMP1117/weeks.csv": 27,
 }
 STUDENT = {
+    "/": 21,
+    "/chat/prompts/": 5,
+    "/chat/prompts/{prompt}/": 6,
+    "/chat/prompts/menu/?course=COMP1117": 10,
     "/courses/": 10,
     "/courses/COMP1117/": 11,
     "/usage/": 10,
@@ -92,7 +111,7 @@ STUDENT = {
     "/usage/models.csv": 7,
     "/usage/who-looked/": 5,
     "/api/me/": 7,
-    "/api/usage/": 3,
+    "/api/usage/": 4,
 }
 # Pages that show one thing, or a file whose pieces are read one after the other.
 NO_LISTS = {"review/<str:code>/chats/<uuid:conversation_id>/", "manage/usage/calls.csv"}
@@ -124,13 +143,22 @@ def grow(course: Course, sara: User, start: int, people: int) -> None:
         other = create_course(code=f"C{start + n}", title="Another", starts_on=course.starts_on, ends_on=course.ends_on)
         enroll(course=other, user=sara)
         set_pool(course_id=other.pk, add=10, reason="Fund", by_id=None)
+        place_hold(case=f"{n}", reason="?", by_id=sara.pk, user_id=person.pk)
+        raise_alarm(AlarmKind.ODD_USE, subject=f"{n}", window="", user_id=person.pk, facts={"calls": 60, "usual": 1})
         Provider.objects.create(slug=f"p{n}", name=f"P {n}", kind="openai")
+    for n in range(min(people, MOST_SAVED_PROMPTS - 1)):
+        save_prompts(course, sara, f"c{n}")
     Request.objects.bulk_create(Request(user=p, course=course, amount=10, reason="More") for p in crowd)
     Quota.objects.bulk_create(Quota(user=person, limit=30, reason="Exams") for person in crowd)
     Permission.objects.bulk_create(Permission(user=person, course=course, reason="?") for person in crowd)
     Model.objects.bulk_create(Model(name=f"m{n}", operation="chat") for n in range(people))
     Offer.objects.bulk_create(Offer(amount=n + 1, price_micro=1) for n in range(people))
     roll_up()
+
+
+def save_prompts(course: Course, sara: User, command: str) -> None:
+    for shelf in (Shelf(owner_id=sara.pk), Shelf(course_id=course.pk), Shelf()):
+        create_prompt(shelf=shelf, command=command, title="Explain", text="Explain {{this}}.")
 
 
 def queries(person: User, paths: dict[str, int], things: dict[str, object]) -> dict[str, int]:
@@ -153,7 +181,7 @@ def _read(client: Client, path: str) -> int:
 
 
 @pytest.fixture
-def things(course: Course, clauses: None, sara: User) -> dict[str, object]:
+def things(course: Course, clauses: None, sara: User, root: User) -> dict[str, object]:
     """What the placeholders of the addresses stand for."""
     sync_catalog()
     version = list_current().get()
@@ -161,12 +189,17 @@ def things(course: Course, clauses: None, sara: User) -> dict[str, object]:
     create_assignment(
         course_id=course.pk, code="A1", title="One", opens_at=clock.now(), due_at=clock.now() + timedelta(days=9)
     )
+    save_prompts(course, sara, "explain")
     return {
         "sara": sara.pk,
         "clause": version.clause_id,
         "draft": create_version(clause_id=version.clause_id, wordings=wordings).pk,
+        "hold": place_hold(case="41", reason="x", by_id=root.pk, user_id=sara.pk).pk,
         "notice": create_notice(columns={f"text_{lang}": "Exams" for lang in ("en", "zh_hant", "zh_hans")}).pk,
         "term": save_term(code="2099", name="To come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1)).pk,
+        "prompt": SavedPrompt.objects.get(owner=sara).pk,
+        "course_prompt": SavedPrompt.objects.get(course=course).pk,
+        "common_prompt": SavedPrompt.objects.get(owner=None, course=None).pk,
         "model": Model.objects.earliest("pk").pk,
         "provider": Provider.objects.earliest("pk").pk,
         "upstream": Upstream.objects.earliest("pk").pk,

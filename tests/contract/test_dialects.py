@@ -13,7 +13,7 @@ from PIL import Image
 from gateway.models import Model, Upstream
 from gateway.types import Capability
 from quotas.models import LedgerEntry, Reservation
-from tests.fakes.dialects import THOUGHT
+from tests.fakes.dialects import CITED, THOUGHT
 from tests.fakes.upstream import ANSWER, SECRET, FakeUpstream
 from tests.servers import Server
 from usage.models import UsageRecord
@@ -385,3 +385,37 @@ def test_what_a_model_is_known_not_to_do_is_refused_by_name(client: Client, offe
         client.images.edit(model="image-edits", image=picture(), prompt="x")
     assert raised.value.param == "model"
     assert offered.calls() == []
+
+
+# ---- pages that a model names ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_pages_a_model_names_reach_clients_as_the_provider_wrote_them(client: Client, stream: bool) -> None:
+    asked = {"model": "cites", "messages": [{"role": "user", "content": "Hello?"}], "stream": stream}
+    answer = client.chat.completions.create(**asked)
+    if stream:
+        deltas = [chunk.choices[0].delta for chunk in answer if chunk.choices]
+        named = [
+            note for delta in deltas for note in getattr(delta, "annotations", None) or [] if delta.content is None
+        ]
+        assert [note["url_citation"]["url"] for note in named if isinstance(note, dict)] == [
+            note["url_citation"]["url"] for note in CITED
+        ]
+    else:
+        named = answer.choices[0].message.annotations
+        assert [note.url_citation.url for note in named] == [note["url_citation"]["url"] for note in CITED]
+
+
+def test_a_response_names_them_beside_its_text(client: Client) -> None:
+    flat = [{"type": "url_citation", **note["url_citation"]} for note in CITED]
+    with client.responses.create(model="cites", input="Hello?", stream=True) as stream:
+        events = list(stream)
+    added = [event for event in events if event.type == "response.output_text.annotation.added"]
+    assert [event.annotation.url for event in added] == [note["url"] for note in flat]
+    assert [event.annotation_index for event in added] == list(range(len(flat)))
+    [item] = events[-1].response.output
+    assert [note.url for note in item.content[0].annotations] == [note["url"] for note in flat]
+
+    whole = client.responses.create(model="cites", input="Hello?")
+    assert [note.url for note in whole.output[0].content[0].annotations] == [note["url"] for note in flat]

@@ -57,7 +57,7 @@ def read_promises() -> list[tuple[str, ...]]:
     return rows[2:]
 
 
-def test_c08_c10_c11_every_fault_ends_as_the_table_promises(patient_server: Server) -> None:
+def test_c08_every_fault_ends_as_the_table_promises(patient_server: Server) -> None:
     cells = table.run(patient_server, table.list_cases())
 
     rows = table.render(cells)

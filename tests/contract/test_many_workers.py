@@ -1,27 +1,58 @@
-"""Two workers on one PostgreSQL, without Redis: what one knows the other knows (contract, C16, C24, C25, C26)."""
+"""Several workers on one PostgreSQL: what one knows the others know (contract, C16, C24, C25, C26).
+
+Without Redis; the long form asks again beside one that is well, and beside one that is frozen.
+"""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
+import httpx2
 import pytest
 
+from tests.fakes.databases import Redis, open_folder
+from tests.faults.length import IS_LONG, how_many
 from tests.faults.outages import Installation, Told, installed, wait_until
 from tests.storms.clients import ask
 
 pytestmark = pytest.mark.postgres
 
-WORKERS, POOL, STREAMS = 2, 5, 200
+WORKERS, POOL, STREAMS = how_many(2, 4), 5, 200
 HOLD = 1.0  # seconds in which a change may still be unknown somewhere
+WITHOUT, BESIDE, FROZEN = "without Redis", "beside Redis", "beside a frozen Redis"
+
+
+@pytest.fixture(scope="module", params=[WITHOUT, BESIDE, FROZEN] if IS_LONG else [WITHOUT])
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == WITHOUT:
+        yield ""
+        return
+    with open_folder() as folder:
+        redis = Redis(folder)
+        redis.start()
+        if request.param == FROZEN:
+            redis.freeze()
+        yield redis.url
+        redis.stop()
 
 
 @pytest.fixture(scope="module")
-def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    environment = {"DATABASE_POOL": str(POOL), "UPSTREAM_BETWEEN_SECONDS": "60", "LEASE_SECONDS": "30"}
+def it(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    environment = {
+        "DATABASE_POOL": str(POOL),
+        "UPSTREAM_BETWEEN_SECONDS": "60",
+        "LEASE_SECONDS": "30",
+        "REDIS_URL": redis_url,
+    }
     folder = tmp_path_factory.mktemp("workers")
-    with installed(folder, people=4, workers=WORKERS, environment=environment) as installation:
+    people = len(REVOCATIONS) + len(RIGHTS) + 2  # each loses something, and two lose nothing
+    with installed(folder, people=people, workers=WORKERS, environment=environment) as installation:
         yield installation
         installation.manage("reconcile")
 
@@ -68,37 +99,159 @@ def count_open(it: Installation) -> int:
     return int(str(count))
 
 
-# By hand in SQL, as the least that any page or command does; the last one asks everybody.
-CHANGES = {
-    "invalid_api_key": "UPDATE accounts_apikey SET revoked_at = now() WHERE user_id = {person}",
-    "account_suspended": "UPDATE accounts_user SET is_active = false WHERE id = {person}",
-    "policy_refused": """
+def test_c12_fifty_readers_follow_one_answer_in_whichever_worker_they_land(it: Installation, tmp_path: Path) -> None:
+    """One worker writes it, the other reads its row (decision 0040): each reader has every word, once and in order."""
+    sheet = tmp_path / "people.csv"
+    sheet.write_text(f"email,name,role,department,password\n{READER},Reader,student,,{PASSWORD}\n")
+    it.manage("import_people", str(sheet))
+    it.manage("acknowledge", READER, "--all", "--on-behalf", "a test")
+    with httpx2.Client(base_url=it.server.address, timeout=60, follow_redirects=True) as web:
+        sign_in(web)
+        asked = web.post("/chat/ask/", json={"text": "Count", "model": "slow"}, headers={"accept": "application/json"})
+        assert asked.status_code == 201, asked.text
+        with ExitStack() as stack:
+            before = count_sockets(it)
+            readers = [stack.enter_context(follow(it, web, asked.json()["follow"])) for _ in range(READERS)]
+            assert all(now > then for now, then in zip(count_sockets(it), before, strict=True))  # both have some
+            texts = [read_answer(reader) for reader in readers]
+
+    assert set(texts) == {"".join(f"{number} " for number in range(100)).strip()}
+
+
+READER, PASSWORD, READERS = "reader@example.edu", "correct horse battery staple", 50
+
+
+@contextmanager
+def follow(it: Installation, web: httpx2.Client, address: str) -> Iterator[httpx2.Response]:
+    """One more reader, on a connection of its own."""
+    with (
+        httpx2.Client(base_url=it.server.address, cookies=web.cookies, timeout=60) as another,
+        another.stream("GET", address) as reader,
+    ):
+        yield reader
+
+
+def sign_in(web: httpx2.Client) -> None:
+    web.get("/accounts/login/")
+    token = web.cookies["csrftoken"]
+    web.headers |= {"x-csrftoken": token, "referer": str(web.base_url)}
+    answer = web.post("/accounts/login/", data={"login": READER, "password": PASSWORD})
+    assert answer.status_code == 200 and "sessionid" in web.cookies, answer.text[:500]
+    web.headers["x-csrftoken"] = web.cookies["csrftoken"]
+
+
+def count_sockets(it: Installation) -> list[int]:
+    """How many sockets each worker has open."""
+    pid = it.server.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    workers = [child for child in children if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()]
+    assert len(workers) == WORKERS
+    return [len(list(Path(f"/proc/{worker}/fd").iterdir())) for worker in workers]
+
+
+def read_answer(reader: httpx2.Response) -> str:
+    """All words of an answer, as its events bring them."""
+    pieces, name = [], ""
+    for line in reader.iter_lines():
+        field, _, value = line.partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data" and name == "text":
+            pieces.append(json.loads(value)["text"])
+    return "".join(pieces).strip()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that takes a right away, by hand in SQL, as the least that any page or command does."""
+
+    code: str
+    sql: str
+    model: str = "good"
+    course: str = ""
+
+
+REVOCATIONS = {
+    "key": Change("invalid_api_key", "UPDATE accounts_apikey SET revoked_at = now() WHERE user_id = {person}"),
+    "account": Change("account_suspended", "UPDATE accounts_user SET is_active = false WHERE id = {person}"),
+}
+RIGHTS = {
+    "role": Change("policy_refused", "UPDATE accounts_user SET role = 'staff' WHERE id = {person}"),
+    "rule": Change(
+        "policy_refused",
+        """
         INSERT INTO policies_accessrule (role, operation, model, is_allowed, note)
         VALUES ('', '', 'no-usage', false, '')""",
-    "acknowledgment_required": """
+        model="no-usage",
+    ),
+    "audience": Change(
+        "model_not_found", """UPDATE gateway_model SET audience = '["staff"]' WHERE name = 'echo'""", model="echo"
+    ),
+    "enrollment": Change(
+        "policy_refused", "DELETE FROM courses_enrollment WHERE user_id = {person}", course="COMP1117"
+    ),
+}
+# Whoever is of the staff may not chat, and one person is in a course.
+BEFORE = """
+    INSERT INTO policies_accessrule (role, operation, model, is_allowed, note) VALUES ('staff', 'chat', '', false, '');
+    INSERT INTO courses_course (code, title, term, starts_on, ends_on)
+    VALUES ('COMP1117', 'Computing', '', now(), now() + '9 days');
+    INSERT INTO courses_enrollment (course_id, user_id, role, section)
+    SELECT courses_course.id, {person}, 'student', '' FROM courses_course"""
+# What concerns everybody, each with what takes it back. A clause that was published stays, so it comes last.
+CLOSINGS = {
+    "maintenance": (
+        """
+        INSERT INTO policies_notice (level, text_en, text_zh_hant, text_zh_hans, starts_at, is_dismissable)
+        VALUES ('maintenance', 'Back soon', 'Back soon', 'Back soon', now(), false)""",
+        "UPDATE policies_notice SET ends_at = now()",
+    ),
+    "acknowledgment_required": (
+        """
         CREATE TEMP TABLE new AS SELECT * FROM policies_clauseversion ORDER BY id DESC LIMIT 1;
         UPDATE new SET id = id + 1000, number = number + 1, published_at = now(), asks_again = true;
         INSERT INTO policies_clauseversion SELECT * FROM new""",
+        "",
+    ),
 }
 
 
-@pytest.mark.parametrize("code", CHANGES)
-def test_c24_c25_c26_a_change_holds_everywhere_within_a_second(it: Installation, code: str) -> None:
-    """Both workers are called all the time, and what they remember must not outlive the change."""
-    number = list(CHANGES).index(code)
-    people = [person for (person,) in it.postgres.query("SELECT id FROM accounts_user ORDER BY email")]
-    with calling(it, it.keys[number], "no-usage" if code == "policy_refused" else "good") as told:
+@pytest.fixture(scope="module")
+def prepared(it: Installation) -> None:
+    it.postgres.query(BEFORE.format(person=person_of(it, list(RIGHTS).index("enrollment") + len(REVOCATIONS))))
+
+
+@pytest.mark.parametrize("what", REVOCATIONS)
+def test_c24_a_revocation_holds_everywhere_within_a_second(it: Installation, what: str) -> None:
+    check_change(it, REVOCATIONS[what], number=list(REVOCATIONS).index(what))
+
+
+@pytest.mark.parametrize("what", RIGHTS)
+def test_c25_a_right_that_is_taken_away_is_gone_everywhere_within_a_second(
+    it: Installation, prepared: None, what: str
+) -> None:
+    check_change(it, RIGHTS[what], number=list(RIGHTS).index(what) + len(REVOCATIONS))
+
+
+def check_change(it: Installation, change: Change, *, number: int) -> None:
+    """Every worker is called all the time, and what they remember must not outlive the change."""
+    with calling(it, it.keys[number], change.model, change.course) as told:
         wait_until(lambda: sum(call.status == 200 for _, call in told) >= 20)
-        it.postgres.query(CHANGES[code].format(person=people[number]))
+        it.postgres.query(change.sql.format(person=person_of(it, number)))
         committed = time.monotonic()
         wait_until(lambda: sum(began > committed + HOLD for began, _ in told) >= 10)
 
     late = [call for began, call in told if began > committed + HOLD]
-    assert {call.code for call in late} - {"unavailable"} == {code}, late
+    assert {call.code for call in late} - {"unavailable"} == {change.code}, late
+
+
+def person_of(it: Installation, number: int) -> object:
+    people = it.postgres.query("SELECT id FROM accounts_user WHERE email LIKE 'person%' ORDER BY id")
+    return people[number][0]
 
 
 @contextmanager
-def calling(it: Installation, key: str, model: str) -> Iterator[list[tuple[float, Told]]]:
+def calling(it: Installation, key: str, model: str, course: str = "") -> Iterator[list[tuple[float, Told]]]:
     """Callers that never rest, on connections of their own; when each call began, and what it was told."""
     told: list[tuple[float, Told]] = []
     is_over = threading.Event()
@@ -106,7 +259,7 @@ def calling(it: Installation, key: str, model: str) -> Iterator[list[tuple[float
     def insist() -> None:
         while not is_over.is_set():
             began = time.monotonic()
-            told.append((began, it.call(model, key)))
+            told.append((began, it.call(model, key, course)))
 
     callers = [threading.Thread(target=insist) for _ in range(4)]
     for caller in callers:
@@ -117,3 +270,29 @@ def calling(it: Installation, key: str, model: str) -> Iterator[list[tuple[float
         is_over.set()
         for caller in callers:
             caller.join()
+
+
+@pytest.mark.parametrize("code", CLOSINGS)
+def test_c26_what_closes_the_doors_holds_everywhere_within_a_second_and_what_runs_ends_well(
+    it: Installation, code: str
+) -> None:
+    """The callers and the streams belong to people of whom no other test took anything away."""
+    close, open_again = CLOSINGS[code]
+    with ThreadPoolExecutor(6) as threads, calling(it, it.keys[-2], "good") as told:
+        wait_until(lambda: sum(call.status == 200 for _, call in told) >= 20)
+        it.upstream.arrivals.clear()
+        running = [threads.submit(asyncio.run, ask(it.server, it.keys[-1], "slow")) for _ in range(6)]
+        wait_until(lambda: sum(arrival.model == "slow" for arrival in it.upstream.calls()) == 6)
+        it.postgres.query(close)
+        committed = time.monotonic()
+        wait_until(lambda: sum(began > committed + HOLD for began, _ in told) >= 10)
+        closed = list(told)
+        assert all(stream.result().is_complete for stream in running)
+        if open_again:
+            it.postgres.query(open_again)
+            opened = time.monotonic()
+            wait_until(lambda: sum(began > opened + HOLD for began, _ in told) >= 10)
+            assert {call.code for began, call in told if began > opened + HOLD} - {"unavailable"} == {""}
+
+    late = [call for began, call in closed if began > committed + HOLD]
+    assert {call.code for call in late} - {"unavailable"} == {code}, late

@@ -137,6 +137,15 @@ class Postgres(Process):
             self._set("default_transaction_read_only", "off")
 
     @contextmanager
+    def forgetful(self) -> Iterator[None]:
+        """A commit is answered before it is on the disk."""
+        self._set("synchronous_commit", "off")
+        try:
+            yield
+        finally:
+            self._set("synchronous_commit", "on")
+
+    @contextmanager
     def crowded(self) -> Iterator[None]:
         """Somebody else holds every connection there is."""
         with contextlib.ExitStack() as held:

@@ -4,6 +4,7 @@
 it is given, and stops where it is told to.
 """
 
+import asyncio
 import base64
 import json
 import re
@@ -72,6 +73,37 @@ def _logprob(token: str) -> dict[str, Any]:
 @_speaks("reasons")
 async def _reasons(out: Out, body: dict[str, Any], attempt: int) -> None:
     await _reply(out, body, {"reasoning_content": THOUGHT, "content": ANSWER})
+
+
+CITED: list[dict[str, Any]] = [
+    {
+        "type": "url_citation",
+        "url_citation": {"url": url, "title": title, "start_index": 0, "end_index": 4},
+    }
+    for url, title in (
+        ("https://example.edu/tides", "Tides <b>of</b>\nthe sea"),
+        ("javascript:alert(1)", "Press me"),
+        ("https://example.edu/tides", "The same again"),
+        ("https://me:secret@example.edu/", "With a password"),
+        ("http://xn--e1afmkfd.example/", ""),
+        ("https://example.edu/" + "x" * 3000, "Too long"),
+    )
+]
+
+
+@_speaks("cites")
+async def _cites(out: Out, body: dict[str, Any], attempt: int) -> None:
+    """Pages beside the words: with the last of them in a stream, and several that nobody should open."""
+    if not body.get("stream"):
+        await _reply(out, body, {"content": ANSWER, "annotations": CITED})
+        return
+    await out.open_stream()
+    for word in WORDS:
+        await out.event(piece({"content": word}))
+    await out.event(piece({"annotations": CITED}))
+    await out.event(piece({"annotations": "nonsense"}))
+    await out.event(piece({}, "stop"))
+    await out.close_stream()
 
 
 @_speaks("refuses")
@@ -196,6 +228,61 @@ async def _edit(out: Out, body: dict[str, Any], attempt: int) -> None:
     count = int(body.get("n", 1))
     usage = {"input_tokens": 50, "output_tokens": 100, "total_tokens": 150}
     await out.json(200, {"created": 1, "data": [{"b64_json": png()}] * count, "usage": usage})
+
+
+# ---- pictures as they are drawn ------------------------------------------------------------------------------
+
+
+async def _draw_slowly(out: Out, body: dict[str, Any], *, whole: int | None = None, pause: float = 0.0) -> None:
+    """The pictures that were asked for, each half-drawn as often as was asked for, then whole; `whole` of them."""
+    await out.open_stream()
+    for number in range(body.get("n", 1) if whole is None else max(whole, 1)):
+        for partial in range(body.get("partial_images", 0)):
+            await _named(out, "partial_image", b64_json=png(), partial_image_index=partial)
+            await asyncio.sleep(pause)
+        if whole is None or number < whole:
+            usage = {"input_tokens": 50, "output_tokens": 100, "total_tokens": 150}
+            await _named(out, "completed", b64_json=png(), usage=usage)
+
+
+async def _named(out: Out, kind: str, **fields: Any) -> None:
+    event = {"type": f"image_generation.{kind}", "created_at": 1, "size": "1024x1024", **fields}
+    await out.raw(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+
+
+@_speaks("image-streams")
+async def _image_streams(out: Out, body: dict[str, Any], attempt: int) -> None:
+    if not body.get("stream"):
+        await BEHAVIORS["image-good"](out, body, attempt)
+        return
+    await _draw_slowly(out, body)
+    await out.close_stream(done=False)
+
+
+@_speaks("image-stream-breaks")
+async def _image_stream_breaks(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await _draw_slowly(out, body, whole=0)
+    await asyncio.sleep(0.05)
+    await out.reset()
+
+
+@_speaks("image-stream-ends-early")
+async def _image_stream_ends_early(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await _draw_slowly(out, body, whole=0)
+    await out.close_stream(done=False)
+
+
+@_speaks("image-stream-short")
+async def _image_stream_short(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await _draw_slowly(out, body, whole=body["n"] - 1)
+    await out.close_stream(done=False)
+
+
+@_speaks("image-stream-garbage")
+async def _image_stream_garbage(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await out.open_stream()
+    await _named(out, "partial_image", b64_json="PHN2Zz4=")
+    await out.close_stream(done=False)
 
 
 # ---- a provider with /responses of its own -----------------------------------------------------------------------

@@ -11,7 +11,13 @@ from pathlib import Path
 
 from tests import run
 
-PARTS = ["tests/contract", "tests/storms", "tests/quotas/test_ledger_model.py", "tests/quotas/test_races.py"]
+PARTS = [
+    "tests/contract",
+    "tests/storms",
+    "tests/gateway/test_disconnects.py",
+    "tests/quotas/test_ledger_model.py",
+    "tests/quotas/test_races.py",
+]
 
 
 def main(arguments: list[str]) -> int:

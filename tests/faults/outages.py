@@ -54,10 +54,10 @@ class Installation:
     def __post_init__(self) -> None:
         self.web = httpx2.Client(base_url=self.server.address, timeout=PATIENCE)
 
-    def call(self, model: str = "good", key: str = "") -> Told:
+    def call(self, model: str = "good", key: str = "", course: str = "") -> Told:
         """One plain call."""
         began = time.monotonic()
-        headers = {"authorization": f"Bearer {key or self.keys[0]}"}
+        headers = {"authorization": f"Bearer {key or self.keys[0]}"} | ({"x-course": course} if course else {})
         answer = self.web.post("/v1/chat/completions", json={**BODY, "model": model}, headers=headers)
         error = answer.json().get("error") or {}
         seconds = time.monotonic() - began

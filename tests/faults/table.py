@@ -124,8 +124,7 @@ def run(server: Server, cases: Iterable[Case]) -> dict[Case, str]:
     A "but" follows where the record or the counters say something else.
     """
     cases = list(cases)
-    with transaction.atomic():
-        keys = [_make_key(number) for number, _ in enumerate(cases)]
+    keys = make_keys(len(cases))
     seen = asyncio.run(_ask_all(server, cases, keys))
     _wait_for_records(len(cases))
     records = {record.call_id: record for record in UsageRecord.objects.all()}
@@ -138,6 +137,12 @@ def _wait_for_records(count: int) -> None:
     latest = time.monotonic() + PATIENCE
     while UsageRecord.objects.count() < count and time.monotonic() < latest:
         time.sleep(0.1)
+
+
+def make_keys(count: int) -> list[str]:
+    """Keys of so many people."""
+    with transaction.atomic():
+        return [_make_key(number) for number in range(count)]
 
 
 def _make_key(number: int) -> str:

@@ -10,6 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.types import Principal, Role
+from audit.selectors import list_entries
 from core.types import Operation
 from gateway import credentials
 from gateway.checks import check_access_rules
@@ -90,6 +91,7 @@ def test_a_credential_is_stored_encrypted(azure: Upstream) -> None:
 def test_a_new_key_opens_old_credentials_until_they_are_rotated(azure: Upstream, settings: LazySettings) -> None:
     settings.CREDENTIAL_KEY_OLD, settings.CREDENTIAL_KEY = settings.CREDENTIAL_KEY, "a new one"
     assert rotate_credentials() == 1
+    assert list_entries(action="credentials.rotate").get().changes == {"encrypted": [None, 1]}
 
     settings.CREDENTIAL_KEY_OLD = ""
     azure.refresh_from_db()

@@ -1,7 +1,6 @@
 """Clients that hang up, readers that stop reading, and a server that is told to stop (contract, C09, C12, C18)."""
 
 import json
-import os
 import random
 import signal
 import socket
@@ -11,12 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.db import connection as database
 
 from accounts.models import User
 from accounts.services import suspend_person
 from quotas.models import Allowance
 from quotas.services import set_quota
 from tests.fakes.upstream import Arrival, FakeUpstream
+from tests.faults.length import how_many, report
 from tests.servers import Server, running_server
 from usage.models import UsageRecord
 from usage.types import Outcome, UsageSource
@@ -191,10 +192,10 @@ def test_a_silent_stream_says_that_it_is_alive(server: Server, offered: FakeUpst
 def test_c09_clients_leave_at_any_moment_and_nothing_of_them_stays(
     server: Server, offered: FakeUpstream, saras_key: str
 ) -> None:
-    """Before the head, between two words, during silence, by half a close: HANGUPS of them, 60 when not said."""
-    count, dice = int(os.environ.get("HANGUPS", "60")), random.Random(9)
+    """Before the head, between two words, during silence, by half a close."""
+    count, dice = how_many(60, 500), random.Random(9)
     set_quota(limit=count)
-    before = open_files(server)
+    before, memory = open_files(server), resident_megabytes(server)
     models = [dice.choice(["slow", "silent", "headers-then-silent"]) for _ in range(count)]
     connections = [call(server, saras_key, model) for model in models]
     until(lambda: len(offered.calls()) == count, seconds=60)
@@ -214,3 +215,6 @@ def test_c09_clients_leave_at_any_moment_and_nothing_of_them_stays(
     for connection in connections:
         connection.close()
     until(lambda: open_files(server) <= before + 5)
+    grown = resident_megabytes(server) - memory
+    assert grown <= 20
+    report(f"{count} clients that hang up, {database.vendor}", f"providers hung up on, charged once, {grown} MB more")

@@ -137,20 +137,52 @@ async def test_a_slow_client_is_not_pinged_on_top(settings: LazySettings) -> Non
     assert client.bodies == [b"one", b"end"]
 
 
-def test_a_process_on_time_never_pauses_and_a_late_one_pauses_longer_and_longer() -> None:
+def test_a_process_with_time_never_pauses_and_a_late_or_busy_one_pauses_longer_and_longer() -> None:
     pace = Pace()
     for _ in range(10):
-        pace.note(0.001)
+        pace.note(0.001, work=0.4)
     assert pace.pause == 0
 
-    pauses = []
-    for _ in range(20):
-        pace.note(0.05)
-        pauses.append(pace.pause)
-    assert pauses == sorted(pauses)
-    assert pauses[0] > 0
-    assert pauses[-1] == 0.06
+    for lateness, work in ((0.05, 0.1), (0.001, 0.9)):
+        pauses = []
+        for _ in range(20):
+            pace.note(lateness, work)
+            pauses.append(pace.pause)
+        assert pauses == sorted(pauses)
+        assert pauses[0] > 0
+        assert pauses[-1] == 0.1
 
-    for _ in range(100):
-        pace.note(0)
-    assert pace.pause == 0
+        pace.note(0.001, work=0.6)
+        assert pace.pause == 0.1  # as it is, it is right
+        for _ in range(100):
+            pace.note(0.001, work=0.2)
+        assert pace.pause == 0
+
+
+async def test_pauses_that_begin_together_end_together_and_each_ends() -> None:
+    pace, woken, over = Pace(), [], asyncio.Event()
+    pace.note(0.05, work=1)
+
+    pace.rest(lambda: woken.append("first"))
+    pace.rest(lambda: woken.append("second"))
+    await asyncio.sleep(2 * pace.pause)
+    assert woken == ["first", "second"]
+
+    pace.rest(over.set)
+    await asyncio.wait_for(over.wait(), 5)
+
+
+async def test_a_pause_ends_however_short_it_is_and_whenever_it_begins() -> None:
+    pace, woken = Pace(), 0
+
+    def wake() -> None:
+        nonlocal woken
+        woken += 1
+
+    pace.pause = 0.001
+    for _ in range(5):
+        pace.rest(wake)
+        await asyncio.sleep(0.003)
+
+    await asyncio.sleep(0.02)
+    assert woken == 5

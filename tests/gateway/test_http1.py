@@ -20,6 +20,7 @@ from gateway.errors import UpstreamDown, UpstreamError
 from gateway.types import Call, Chunk, ProviderKind, Target
 from gateway.upstreams import http1
 from gateway.upstreams.openai_compatible import OpenAICompatible
+from gateway.upstreams.pacing import pace
 from gateway.upstreams.streams import Stream
 
 EVENTS = b"".join(
@@ -387,6 +388,47 @@ async def test_what_arrives_in_one_read_is_poured_at_once(adapter: OpenAICompati
 
     assert [len(chunks) for chunks in poured] == [3]
     assert ahead.text + "".join(chunk.text for chunk in poured[0]) == SAID
+
+
+async def test_a_busy_process_reads_on_when_its_pause_is_over_but_not_for_whom_the_client_is_slow(
+    adapter: OpenAICompatible, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "pause", 0.01)
+    may_go_on = asyncio.Event()
+    first, *others = [event + b"\n\n" for event in EVENTS.split(b"\n\n") if event]
+
+    async def script(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(STREAM_HEAD + b"%x\r\n%b\r\n" % (len(first), first))
+        for event in others:
+            await may_go_on.wait()  # each event is read alone
+            may_go_on.clear()
+            await talk.say(b"%x\r\n%b\r\n" % (len(event), event))
+        await may_go_on.wait()
+        await talk.say(chunked(DONE))
+
+    async with provider(script) as fake:
+        stream = open_stream(adapter, fake.port)
+        poured: list[Chunk] = [await anext(stream)]
+        is_slow = asyncio.Event()
+
+        def take(chunks: list[Chunk]) -> None:
+            poured.extend(chunks)
+            may_go_on.set()
+            if len(poured) == 2:
+                asyncio.get_running_loop().call_soon(stream.pause)  # while the line rests
+                is_slow.set()
+
+        pouring = asyncio.create_task(stream.pour(take))
+        may_go_on.set()
+        await is_slow.wait()
+        await asyncio.sleep(10 * pace.pause)
+        assert len(poured) == 2
+        stream.resume()
+        await pouring
+        await stream.aclose()
+
+    assert "".join(chunk.text for chunk in poured) == SAID
 
 
 # ---- TLS, and a proxy ------------------------------------------------------------------------------------------------

@@ -149,6 +149,8 @@ def test_a_change_says_in_the_log_what_was_and_what_is(desk: Client, sage: Model
         ("retires_on", "tomorrow"),
         ("position", "-1"),
         ("context_tokens", "-1"),
+        ("context_tokens", "٣"),
+        ("position", "३"),
     ],
 )
 def test_each_field_refuses_what_it_cannot_keep(desk: Client, sage: Model, field: str, value: str) -> None:
@@ -160,7 +162,15 @@ def test_each_field_refuses_what_it_cannot_keep(desk: Client, sage: Model, field
 
 
 @pytest.mark.parametrize(
-    "line", [{"weight": "0"}, {"weight": "101"}, {"upstream": "777"}, {"upstream_name": ""}, {"position": "x"}]
+    "line",
+    [
+        {"weight": "0"},
+        {"weight": "101"},
+        {"upstream": "777"},
+        {"upstream_name": ""},
+        {"position": "x"},
+        {"weight": "٣"},
+    ],
 )
 def test_a_route_that_leads_nowhere_is_refused(desk: Client, east: Upstream, line: dict[str, object]) -> None:
     response = desk.post(f"{MODELS}new/", entry_form() | routes_form(place(east) | line))

@@ -8,8 +8,9 @@ from core.ids import new_id
 from core.types import Operation
 from gateway.prices import OUTPUT_TOKENS, actual_amounts, bound_amounts, bounded, count_input, count_turns
 from gateway.types import Call, Prices, ProviderKind, Target
+from gateway.upstreams.replies import read_totals
 from quotas.types import Unit
-from usage.types import Totals
+from usage.types import Totals, UsageSource
 
 GPT = Prices(input=19_500_000, output=78_000_000)  # HK$19.50 and HK$78 a million
 
@@ -61,6 +62,43 @@ def test_pictures_cost_their_price_each() -> None:
 def test_what_was_used_is_the_providers_figure_rounded_up() -> None:
     amounts = actual_amounts(target(), Operation.CHAT, Totals(input_tokens=1, output_tokens=1))
     assert amounts == {Unit.TOKENS: 2, Unit.MONEY: 98}  # 97.5 micro-dollars
+
+
+CACHING = Prices(input=20_000_000, output=0, cached_input=5_000_000)
+
+
+def test_what_the_provider_had_cached_costs_its_own_price() -> None:
+    totals = Totals(input_tokens=1000, output_tokens=10, cached_tokens=600)
+    assert actual_amounts(target(CACHING), Operation.CHAT, totals)[Unit.MONEY] == 400 * 20 + 600 * 5
+    assert actual_amounts(target(CACHING), Operation.CHAT, totals)[Unit.TOKENS] == 1010
+    assert actual_amounts(target(Prices(20_000_000, 0)), Operation.CHAT, totals)[Unit.MONEY] == 1000 * 20
+
+
+def test_what_is_held_is_enough_whatever_turns_out_to_be_cached() -> None:
+    dearer = target(Prices(input=0, output=0, cached_input=5_000_000))
+    for place in (target(CACHING), dearer):
+        tokens = count_input(chat().body)
+        held = bound_amounts(chat(), place, prompts=1)[Unit.MONEY]
+        used = [actual_amounts(place, Operation.CHAT, Totals(tokens, 0, cached))[Unit.MONEY] for cached in (0, tokens)]
+        assert held == max(used)
+
+
+@pytest.mark.parametrize(
+    ("details", "cached"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 4}}, 4),
+        ({"input_tokens_details": {"cached_tokens": 7}}, 7),
+        ({"prompt_tokens_details": {"cached_tokens": 8}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": -1}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": True}}, 0),
+        ({"prompt_tokens_details": {"cached_tokens": "4"}}, 0),
+        ({"prompt_tokens_details": [4]}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_provider_is_believed_about_its_cache_within_reason(details: dict[str, object], cached: int) -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 5, **details}
+    assert read_totals(usage) == Totals(7, 5, cached, source=UsageSource.REPORTED)
 
 
 @pytest.mark.parametrize("part", ["data:image/png;base64," + "A" * 100_000, "https://example.edu/a.png"])

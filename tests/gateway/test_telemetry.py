@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from accounts.models import User
 from tests.conftest import PASSWORD
 from tests.fakes.upstream import SECRET, WORDS, FakeUpstream
+from tests.gateway.test_disconnects import until
 from tests.servers import Server, running_server
 
 PROMPT = "the-canary-sings-of-its-illness"
@@ -46,6 +47,7 @@ def test_the_figures_of_two_workers_are_added_up(
             assert ask(server, saras_key, "good").status_code == 200
         assert ask(server, saras_key, "error-500").status_code == 502
         assert ask(server, "cak_nobody", "good").status_code == 401
+        until(lambda: read_figures(server).get("gateway_ledger_seconds_count conclude") == 9)  # written by and by
         figures = [read_figures(server) for _ in range(4)]
 
     for seen in figures:

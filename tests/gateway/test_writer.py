@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -149,6 +149,7 @@ def test_who_gives_up_waiting_holds_nothing(caller: Principal, monkeypatch: pyte
     async def give_up() -> object:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(writer, "_PATIENCE", 0)
+            patch.setattr(writer, "TICK", 0)
             answer = await admit_soon(asking(caller))
         await drain()
         return answer
@@ -158,6 +159,50 @@ def test_who_gives_up_waiting_holds_nothing(caller: Principal, monkeypatch: pyte
     assert isinstance(refused.error, Unavailable)
     assert not Allowance.objects.filter(held__gt=0).exists()
     assert find_differences() == []
+
+
+@contextmanager
+def batches() -> Iterator[list[list[str]]]:
+    """What is written together, inside."""
+    seen: list[list[str]] = []
+    write = writer._write_together
+
+    def note(items: Sequence[writer.Item]) -> Sequence[Exception | None]:
+        seen.append([type(item).__name__ for item in items])
+        return write(items)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "_write_together", note)
+        yield seen
+
+
+def test_a_settlement_rides_with_what_somebody_waits_for(caller: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
+    (admission,) = admitted(admit([asking(caller)]))
+    monkeypatch.setattr(writer, "_SETTLING", 60)
+
+    async def settle_and_conclude() -> None:
+        settle_soon(admission)
+        await asyncio.sleep(0.01)
+        await conclude_soon(admission, Ending(Outcome.SERVED))
+
+    with batches() as written:
+        asyncio.run(settle_and_conclude())
+    assert written == [["Settling", "Concluding"]]
+    assert Allowance.objects.values_list("used", "held").get() == (1, 0)
+
+
+def test_a_settlement_that_nobody_joins_is_written_in_a_moment(caller: Principal) -> None:
+    (admission,) = admitted(admit([asking(caller)]))
+
+    async def settle() -> None:
+        settle_soon(admission)
+        await asyncio.sleep(2 * writer._SETTLING)
+        work = writer._queue_here()._work
+        if work is not None:  # has begun by itself, and is not done yet
+            await work
+
+    asyncio.run(settle())
+    assert Allowance.objects.values_list("used", "held").get() == (1, 0)
 
 
 def test_the_next_loop_finds_the_writer_as_the_last_left_it(caller: Principal) -> None:

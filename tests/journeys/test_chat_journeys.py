@@ -20,6 +20,7 @@ from quotas.models import Reservation
 from quotas.services import set_quota
 from tests.chat.conftest import AddModel
 from tests.chat.server import RunningServer
+from tests.fakes.proxy import open_proxy
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from tests.journeys.conftest import sign_in
 from usage.types import Outcome
@@ -101,6 +102,7 @@ def test_the_first_day(visit: Page, sara: User, clauses: None, add_model: AddMod
     expect(answer(page)).to_have_text(ANSWER)
     expect(page.get_by_text("1 prompt", exact=True).first).to_be_visible()
     expect(box(page)).to_have_value("")
+    expect(box(page)).to_have_attribute("placeholder", "Ask the next question")
 
     expect(page).to_have_url(re.compile("/chat/"))
     page.reload()
@@ -181,6 +183,58 @@ def test_a_reload_and_a_second_tab_find_the_running_answer(
     second.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("stopped, 1 prompt")).to_be_visible()
     assert Message.objects.filter(progress=Progress.STOPPED).count() == 1
+
+
+def test_a_growing_answer_keeps_who_is_at_its_end_there_and_leaves_who_reads_further_up(
+    visit: Page, sara: User, student: Principal, add_model: AddModel
+) -> None:
+    add_model("good")
+    conversation = answered(student, "Count", "\n\n".join(f"Line {n}" for n in range(60)))
+    add_model("slow")
+    page = visit
+    sign_in(page, sara.email)
+    page.goto(f"/chat/{conversation}/")
+    page.get_by_role("button", name="AI model:").click()
+    page.get_by_label("slow").check()
+    page.keyboard.press("Escape")
+    ask(page, "Count to a hundred")
+    expect(answer(page)).to_contain_text("3 4")
+    transcript = page.locator(".transcript")
+    away = "transcript => transcript.scrollHeight - transcript.clientHeight - transcript.scrollTop"
+    assert transcript.evaluate(away) < 2
+    assert transcript.evaluate("transcript => transcript.scrollTop") > 0, "it grows from its beginning"
+
+    transcript.evaluate("transcript => transcript.scrollBy(0, -600)")
+    expect(page.get_by_role("button", name="Latest")).to_be_visible()
+    place = transcript.evaluate("transcript => transcript.scrollTop")
+    expect(answer(page)).to_contain_text("8 9 10 11 12")
+    assert transcript.evaluate("transcript => transcript.scrollTop") == place
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("stopped, 1 prompt")).to_be_visible()
+    assert transcript.evaluate("transcript => transcript.scrollTop") < -500, "from the end again, and where it was"
+
+
+def test_a_lost_network_is_said_and_the_answer_goes_on_where_it_was(
+    visit: Page, sara: User, student: Principal, add_model: AddModel, web: RunningServer
+) -> None:
+    add_model("slow")
+    sign_in(visit, sara.email)
+    with open_proxy(int(web.address.rpartition(":")[2])) as network:
+        page = visit.context.new_page()  # cookies are for a host, whatever the port
+        page.goto(f"http://127.0.0.1:{network.port}/")
+        ask(page, "Count to a hundred")
+        expect(answer(page)).to_contain_text("3 4")
+
+        network.is_down = True
+        network.cut()
+        expect(page.locator("#status")).to_have_text("Connection lost. Waiting for the answer to go on.")
+        network.heal()
+
+        expect(page.locator("#status")).to_have_text("Answering. Press Escape to stop.")
+        expect(answer(page)).to_contain_text("0 1 2 3 4 5 6 7 8 9 10 11 12 13 14")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("stopped, 1 prompt")).to_be_visible()
+        page.close()
 
 
 def test_a_provider_that_fails_is_told_in_the_thread_and_asked_again(
@@ -315,6 +369,7 @@ def test_the_picture_of_the_readme(
     page = visit
     sign_in(page, sara.email)
 
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(f"/chat/{conversation}/")
 
     expect(page.locator("math")).to_be_visible()

@@ -18,8 +18,8 @@ from accounts.services import create_api_key
 from accounts.types import Role
 from chat.models import Conversation, ImageJob, Message, Picture
 from chat.pictures import repaint
-from chat.services import open_answer_link, share_conversation
-from chat.types import Author, Progress
+from chat.services import create_prompt, open_answer_link, place_hold, share_conversation
+from chat.types import Author, Progress, PromptWording, Shelf
 from core import clock
 from core.types import Operation
 from courses.services import (
@@ -43,13 +43,13 @@ from quotas import services as quotas
 from quotas.types import Unit
 from tests.chat.conftest import accepted
 from tests.usage.test_record_usage import record
-from usage.services import record_opening
+from usage.services import record_opening, subscribe
 from usage.types import LookReason
 
 Theme = Literal["light", "dark", "forced"]
 Visit = Callable[..., Page]
 
-ANSWER = """At most **10**. See the table, `low` and the [proof](https://example.edu/).
+ANSWER = r"""At most **10**. See the table, `low` and the [proof](https://example.edu/).
 
 | Items | Steps |
 | ---: | ---: |
@@ -59,6 +59,8 @@ ANSWER = """At most **10**. See the table, `low` and the [proof](https://example
 def find(items, wanted):
     return sorted(items).index(wanted)
 ```
+
+$$T(1000) = 1 + T(500) = 2 + T(250) = 3 + T(125) = 4 + T(62) = 5 + T(31) = \lfloor \log_2 1000 \rfloor + 1$$
 """
 
 
@@ -134,8 +136,13 @@ def things(campus: Conversation, sara: User, ines: User, root: User, settings: L
     assert rule
     version = ClauseVersion.objects.filter(published_at__isnull=False).first()
     assert version
+    said = PromptWording(title="Explain it another way", command="explain", text="Explain {{passage}} another way.")
+    shelves = {"prompt_id": Shelf(owner_id=sara.pk), "course_prompt_id": Shelf(course_id=course.pk)}
+    prompts = {name: create_prompt(shelf=shelf, **said).pk for name, shelf in shelves.items()}
     return {
         **picture_things(sara),
+        **prompts,
+        "common_prompt_id": create_prompt(shelf=Shelf(), **said).pk,
         **model_things(),
         "conversation_id": campus.pk,
         "message_id": answer.pk,
@@ -154,6 +161,10 @@ def things(campus: Conversation, sara: User, ines: User, root: User, settings: L
         "offer_id": quotas.set_offer(unit=Unit.PROMPTS, amount=10, price_micro=5_000_000).pk,
         "clause_id": version.clause_id,
         "version_id": version.pk,
+        "hold_id": place_hold(case="41", reason="An appeal", by_id=root.pk, user_id=sara.pk).pk,
+        "token": subscribe(
+            user_id=root.pk, course_id=None, query="by=model", every="week", told_until=date(2026, 1, 1)
+        ).token,
         "notice_id": create_notice(columns={f"text_{lang}": "Exams" for lang in ("en", "zh_hant", "zh_hans")}).pk,
         "term_id": save_term(code="2099", name="To come", starts_on=date(2099, 1, 1), ends_on=date(2099, 6, 1)).pk,
         "form": "json",

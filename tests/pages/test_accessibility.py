@@ -15,6 +15,12 @@ pytestmark = pytest.mark.browser
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
+# A label belongs to the first of two fields with one id, and the other has none.
+TWICE = """() => {
+  const names = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  return names.filter((name, place) => names.indexOf(name) !== place);
+}"""
+
 # CI looks at every page in two ways; EVERY_LOOK=1 in every way there is (`make looks`, about half an hour).
 LOOKS: list[tuple[str, int, str]] = (
     [
@@ -70,6 +76,7 @@ def faults(page: Page, path: str) -> list[str]:
         found.append(f"{violation['id']}: {where}")
     if is_too_wide(page):
         found.append("scrolls sideways")
+    found += [f"two things are called #{name}" for name in page.evaluate(TWICE)]
     return [f"{path} {fault}" for fault in found]
 
 

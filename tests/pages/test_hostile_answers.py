@@ -118,9 +118,9 @@ def test_nothing_a_model_wrote_runs_or_is_fetched(watched: Page, talk: Conversat
     watched.goto(f"/chat/{talk.pk}/")
 
     shown = watched.locator("article[data-from=model] .prose")
-    expect(shown).to_have_count(len(hostile))
+    expect(shown).to_have_count(len(hostile), timeout=15_000)  # the page opens at its end, and fetches the rest
     expect(watched.locator("article .prose.plain[data-markdown]")).to_have_count(0)
-    expect(watched.locator("math").first).to_be_attached()
+    expect(watched.locator("math").first).to_be_attached(timeout=30_000)
     assert watched.evaluate(SUSPECTS) == []
     watched.evaluate(DISTURBED)
 

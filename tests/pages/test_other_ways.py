@@ -63,6 +63,33 @@ def test_paper_shows_the_words_and_nothing_to_press(visit: Visit, campus: Conver
     expect(page.get_by_text("How many steps?").first).to_be_visible()
     expect(page.locator("article[data-from=model] table")).to_be_visible()
     expect(page.locator("#composer")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Binary search")).to_be_visible()
+    expect(page.locator("article time .on-paper").first).to_be_visible()
+    assert page.locator(".code pre").evaluate("(code) => code.scrollWidth <= code.clientWidth"), "code is cut on paper"
+
+
+def test_a_dark_page_is_printed_on_light_paper(visit: Visit, campus: Conversation, sara: User) -> None:
+    page = visit(sara, theme="dark")
+    page.goto(f"/chat/{campus.pk}/")
+    lightness = "getComputedStyle(document.body).color.match(/[\\d.]+/)[0] * 1"
+    assert page.evaluate(lightness) > 0.5
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(lightness) < 0.5
+
+
+@pytest.mark.parametrize("language", ["en", "zh-HK"])
+def test_on_a_phone_what_belongs_together_stands_on_one_line(
+    visit: Visit, things: dict[str, object], sara: User, language: str
+) -> None:
+    page = visit(sara, width=390, language=language)
+    page.goto(f"/chat/{things['conversation_id']}/")
+    for row in ("#composer > .row", "article[data-from=model] .tools"):
+        shown = page.locator(row).locator(":is(a, button):visible:not([popover] *)")
+        middles = shown.evaluate_all(
+            "(all) => all.map((one) => one.getBoundingClientRect()).map((box) => Math.round(box.y + box.height / 2))"
+        )
+        assert len(middles) >= 4, row
+        assert max(middles) - min(middles) <= 2, row
 
 
 def test_a_reader_of_the_screen_hears_the_beginning_and_the_end_alone(
@@ -93,3 +120,21 @@ def test_who_reads_further_up_is_left_there_and_shown_the_way_back(
     expect(latest).to_be_visible()
     latest.click()
     expect(latest).to_be_hidden()
+
+
+def test_a_long_chat_opens_at_its_end_and_is_whole_a_moment_later(
+    visit: Visit, campus: Conversation, sara: User
+) -> None:
+    first = last = campus.messages.latest("id")
+    for n in range(60):
+        last = Message.objects.create(
+            conversation=campus, parent=last, author=Author.MODEL if n % 2 else Author.PERSON, text=f"**line** {n}"
+        )
+    campus.head = last
+    campus.save(update_fields=["head"])
+    page = visit(sara)
+    page.goto(f"/chat/{campus.pk}/#m-{first.pk}")
+    expect(page.get_by_role("link", name="Show the whole chat")).to_have_count(0)
+    expect(page.locator(f"#m-{first.pk}")).to_be_in_viewport()
+    expect(page.locator("article")).to_have_count(campus.messages.count())
+    expect(page.locator("article[data-from=model] strong", has_text="line")).to_have_count(30)

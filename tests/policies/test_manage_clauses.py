@@ -67,9 +67,21 @@ def test_a_draft_with_a_gap_comes_back_with_everything_typed(desk: Client, claus
 def test_the_list_says_how_many_accepted(desk: Client, sara: User, omar: User, clauses: None) -> None:
     services.acknowledge(user_id=sara.id, version_id=current().id, language="en")
     page = desk.get("/manage/clauses/")
-    (clause,) = page.context["clauses"]
-    assert [version.accepted for version in clause.versions.all()] == [1]
-    assert "of 3 active people" in page.content.decode()
+    assert [version.accepted for version in page.context["list"]["window"].rows] == [1]
+    assert "3 people are active now." in page.text
+
+
+def test_versions_are_found_by_clause_title_and_state_the_draft_before_the_newest(desk: Client, clauses: None) -> None:
+    desk.post(f"/manage/clauses/{current().clause_id}/draft/", fields(title_en="Honesty first"))
+
+    def found(**asked: str) -> list[int]:
+        return [version.number for version in desk.get("/manage/clauses/", asked).context["list"]["window"].rows]
+
+    assert found() == [2, 1]
+    assert found(state="published") == [1]
+    assert found(state="draft") == found(search="honesty") == [2]
+    assert found(clause=current().clause.slug, sort="version") == [1, 2]
+    assert desk.get("/manage/clauses/", {"clause": "other"}).status_code == 400
 
 
 def test_published_versions_offer_no_change(desk: Client, clauses: None) -> None:

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from accounts.authentication import principal_of
 from accounts.models import User
@@ -109,11 +111,12 @@ def test_each_field_refuses_what_it_cannot_keep(desk: Client, field: str, value:
 
 def test_maintenance_keeps_people_out_and_says_until_when(client: Client, sara: User) -> None:
     client.force_login(sara)
-    close()
+    made = close()
 
     page = client.get("/usage/", headers={"accept": "text/html"})
     assert (page.status_code, 590 < int(page["retry-after"]) <= 600) == (503, True)
-    assert "Back at ten." in page.content.decode()
+    assert page.content.decode().count("Back at ten.") == 1
+    assert f"Until {date_format(localtime(made.ends_at), 'MOMENT_FORMAT')}." in page.content.decode()
     answer = client.get("/api/me/")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "maintenance")
 

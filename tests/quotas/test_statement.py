@@ -1,12 +1,13 @@
 """The statement: every movement of a month, like a bank's."""
 
 import csv
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
 
 from accounts.models import User
+from core import clock
 from quotas import services
 from quotas.statement import read_statement
 from quotas.types import Period, Unit
@@ -43,7 +44,7 @@ def test_the_lines_are_what_happened_the_newest_first(month: User) -> None:
         ("Chat, smollm2", 1, None, None, 19),
     ]
     assert (statement.used, statement.standing.used) == (1, 1)
-    assert [day.day for day, _lines in statement.days] == [22, 21, 19]
+    assert [day.day for day, _rules, _lines in statement.days] == [22, 21, 19]
 
 
 def test_the_page_shows_the_figure_the_lines_and_the_way_to_other_months(client: Client, month: User) -> None:
@@ -53,6 +54,17 @@ def test_the_page_shows_the_figure_the_lines_and_the_way_to_other_months(client:
         assert words in html
     assert "month=2026-10" in html
     assert "month=2026-12" not in html
+
+
+def test_where_several_purses_moved_each_line_says_whose_rest_it_shows(client: Client, sara: User) -> None:
+    use(sara)
+    client.force_login(sara)
+    assert "the period&#x27;s" not in client.get("/usage/").content.decode()
+    end = clock.now() + timedelta(days=3)
+    services.grant(user_id=sara.pk, amount=30, reason="lab 8", by_id=None, expires_at=end)
+    page = " ".join(client.get("/usage/").content.decode().split())
+    assert '<td class="number">30<br><span class="soft small">granted</span></td>' in page
+    assert '<td class="number">19<br><span class="soft small">the period&#x27;s</span></td>' in page
 
 
 def test_an_earlier_month_shows_its_own_figures(client: Client, month: User, travel: Travel) -> None:

@@ -1,5 +1,6 @@
 """A teacher writes a course's AI rule, exams, permissions; strangers find nothing; mistakes keep what was typed."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.utils.timezone import localtime
 from accounts.models import User
 from core import clock
 from courses.models import Assignment, Course, CourseRule, ExamException, ExamWindow, Permission
-from courses.services import ask_permission, publish_rule
+from courses.services import accept_rule, ask_permission, publish_rule
 from tests.courses.conftest import comp1117
 
 __all__ = ["comp1117"]
@@ -49,6 +50,13 @@ def test_a_teacher_publishes_a_rule_and_the_next_version_begins_from_it(teacher:
         "instructors",
     )
     assert "Never write code." in answer.text and "Version 1" in answer.text
+
+
+def test_the_teacher_reads_how_many_accepted_each_version(teacher: Client, comp1117: Course, sara: User) -> None:
+    teacher.post("/review/COMP1117/rule/", RULE)
+    accept_rule(user_id=sara.pk, rule_id=CourseRule.objects.get().pk, language="en")
+    teacher.post("/review/COMP1117/rule/", RULE | {"note": "Another rule."})
+    assert re.findall(r'<td class="number">(.*)</td>', teacher.get("/review/COMP1117/rule/").text) == ["0", "1"]
 
 
 def test_a_rule_that_contradicts_itself_keeps_what_was_typed(teacher: Client) -> None:
@@ -93,6 +101,23 @@ def test_a_permission_is_decided_with_a_sentence(teacher: Client, comp1117: Cour
     assert Permission.objects.get().is_given is True
     assert "Of course." in teacher.get("/review/COMP1117/permissions/").text
     assert teacher.post(here, {"decision": "dance"}).status_code == 404
+    assert "Nobody is waiting" in teacher.get("/review/COMP1117/permissions/").text
+    assert "Take it back" in teacher.get(f"/review/COMP1117/permissions/?decide={asked.pk}").text
+    assert teacher.post(here, {"decision": "withdraw", "answer": "Not any more."}).status_code == 302
+    assert Permission.objects.get().is_given is False
+
+
+def test_many_who_ask_wait_in_turn_and_are_found_by_name(teacher: Client, comp1117: Course) -> None:
+    crowd = User.objects.bulk_create(User(email=f"p{n}@example.edu", name=f"Person {n:02}") for n in range(60))
+    Permission.objects.bulk_create(Permission(course=comp1117, user=person, reason="?") for person in crowd)
+    page = teacher.get("/review/COMP1117/permissions/")
+    assert len(page.context["waiting"]) == 20
+    assert len(page.context["list"]["window"].rows) == 50
+    one = Permission.objects.get(user__name="Person 57")
+    narrowed = teacher.get("/review/COMP1117/permissions/", {"search": "person 57", "decide": str(one.pk)})
+    assert narrowed.context["list"]["window"].rows == [one]
+    assert narrowed.context["waiting"][0] == one
+    assert teacher.get("/review/COMP1117/permissions/", {"state": "x"}).status_code == 400
 
 
 @pytest.mark.parametrize("who", ["sara", "omar", "root"])

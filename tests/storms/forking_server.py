@@ -14,6 +14,8 @@ from django.conf import settings
 from config.asgi import application
 from gateway.upstreams import load_adapters
 
+GRACE = 20  # seconds: what runs may end, as in `manage.py serve`
+
 
 def main() -> None:
     """Keep WORKERS forks serving on PORT; whoever dies is replaced, until SIGTERM."""
@@ -31,7 +33,7 @@ def fork(listener: socket.socket) -> None:
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         server = uvicorn.Server(
-            uvicorn.Config(application, lifespan="on", log_config=None, timeout_graceful_shutdown=1)
+            uvicorn.Config(application, lifespan="on", log_config=None, timeout_graceful_shutdown=GRACE)
         )
         server.run(sockets=[listener])
         os._exit(0)

@@ -1,11 +1,11 @@
-"""Servers that are killed in the middle of everything: nothing lost, nothing doubled (contract, C05)."""
+"""Servers that are killed in the middle of everything: nothing lost, nothing doubled (contract, C01, C04, C05)."""
 
 import asyncio
 import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,21 +34,21 @@ FORKING = ["-m", "tests.storms.forking_server"]
 pytestmark = pytest.mark.both_databases
 
 
-def test_c01_c04_c05_a_hundred_kills_lose_nothing_and_double_nothing(
+def test_c05_a_hundred_kills_lose_nothing_and_double_nothing(
     offered: FakeUpstream, running_upstream: FakeUpstream, tmp_path: Path
 ) -> None:
     environment = {
         "OPENAI_BASE_URL": running_upstream.base_url,
         "MAX_PARALLEL_CALLS": "0",
         "MAX_ATTEMPTS_PER_HOUR": "0",
-        "LEASE_SECONDS": "3",
+        "LEASE_SECONDS": "6",  # a crowded machine renews late, and nobody who lives is to be swept
         "SWEEP_SECONDS": "1",
     }
     set_quota(limit=100_000)
     keys = [create_api_key(user_id=person.id, name="storm")[1] for person in make_people()]
 
     with running_server(tmp_path, workers=WORKERS, environment=environment, command=FORKING) as server:
-        answers = asyncio.run(storm(server, keys))
+        answers = asyncio.run(storm(server, keys, strikes=KILLS, strike=kill_one))
         wait_for_the_sweep()
 
     reservations = {str(row.call_id): row for row in Reservation.objects.all()}
@@ -77,8 +77,15 @@ def make_people() -> Iterator[User]:
         yield User.objects.create_user(f"stormy{number}@example.edu", name="Stormy")
 
 
-async def storm(server: Server, keys: list[str]) -> list[Received]:
-    """Clients that ask again and again, while one process after another is killed."""
+async def kill_one(server: Server) -> None:
+    os.kill(random.choice(list_processes(server)), signal.SIGKILL)
+    await asyncio.sleep(random.uniform(0, 0.2))
+
+
+async def storm(
+    server: Server, keys: list[str], *, strikes: int, strike: Callable[[Server], Awaitable[None]]
+) -> list[Received]:
+    """Clients that ask again and again, while something is done to the server time after time."""
     answers: list[Received] = []
     has_answered, is_over = asyncio.Event(), asyncio.Event()
 
@@ -92,11 +99,10 @@ async def storm(server: Server, keys: list[str]) -> list[Received]:
                 await asyncio.sleep(0.05)  # nobody listened: do not spin
 
     clients = [asyncio.create_task(insist(keys[number % len(keys)])) for number in range(CLIENTS)]
-    for _ in range(KILLS):
+    for _ in range(strikes):
         has_answered.clear()
         await asyncio.wait_for(has_answered.wait(), 30)
-        os.kill(random.choice(list_processes(server)), signal.SIGKILL)
-        await asyncio.sleep(random.uniform(0, 0.2))
+        await strike(server)
     is_over.set()
     await asyncio.gather(*clients)
     return answers
@@ -109,7 +115,7 @@ def list_processes(server: Server) -> list[int]:
 
 
 def wait_for_the_sweep() -> None:
-    latest = time.monotonic() + 60
-    while Reservation.objects.filter(state__in=OPEN_STATES).exists():
-        assert time.monotonic() < latest, "calls were left open"
+    latest = time.monotonic() + how_many(60, 300)  # whoever lives a second sweeps little: most is left to the last two
+    while left := list(Reservation.objects.filter(state__in=OPEN_STATES).values("state", "created_at", "lease_until")):
+        assert time.monotonic() < latest, left
         time.sleep(0.2)  # another process sweeps, on its own clock

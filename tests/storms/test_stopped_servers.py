@@ -31,6 +31,7 @@ def test_c07_calls_of_a_server_that_stood_still_are_ended_once(
         "MAX_PARALLEL_CALLS": "0",
         "LEASE_SECONDS": "3",
         "SWEEP_SECONDS": "1",
+        "UPSTREAM_FIRST_BYTE_SECONDS": "5",
         "UPSTREAM_BETWEEN_SECONDS": "5",
     }
     with (

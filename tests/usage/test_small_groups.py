@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from django.conf import LazySettings
 from django.test import Client
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 
 from accounts.models import Department, User
@@ -19,6 +20,7 @@ GROUPS = st.dictionaries(st.integers(0, 8), st.sets(st.integers(0, 30), max_size
 
 
 @given(GROUPS, st.integers(1, 12))
+@of_hypothesis(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the groups
 def test_what_is_hidden_is_never_few_and_never_alone(people: dict[int, set[int]], least: int) -> None:
     hidden = groups_to_hide(people, least=least)
     shown = people.keys() - hidden
@@ -29,6 +31,7 @@ def test_what_is_hidden_is_never_few_and_never_alone(people: dict[int, set[int]]
 
 
 @given(GROUPS)
+@of_hypothesis(suppress_health_check=[HealthCheck.too_slow])
 def test_large_groups_hide_nothing(people: dict[int, set[int]]) -> None:
     assert groups_to_hide(people, least=1) == set()
 

@@ -15,7 +15,7 @@ from courses.models import Course
 from tests.racing import race
 from tests.usage.test_record_usage import record
 from usage.models import DailyRollup, RollupDay
-from usage.selectors import count_people, list_days_to_roll_up, summarize
+from usage.selectors import count_people, list_days_to_roll_up, list_records, summarize, tabulate
 from usage.services import roll_up, roll_up_day
 from usage.types import Group, Outcome, UsageFilters
 
@@ -73,6 +73,16 @@ def test_rollups_and_records_give_the_same_sums(by: tuple[Group, ...], sara: Use
     assert [summarize(question, by=by) for question in questions] == before
 
 
+@pytest.mark.parametrize("by", [("day",), ("week",), ("outcome", "day"), ("month", "model", "user")], ids=str)
+@pytest.mark.usefixtures("some_weeks")
+def test_a_day_asked_for_alone_is_the_same_as_among_others(by: tuple[Group, ...]) -> None:
+    today = date(2026, 11, 22)
+    open_ended, alone = UsageFilters(first_day=today), UsageFilters(first_day=today, last_day=today)
+    assert summarize(alone, by=by) == summarize(open_ended, by=by) != []
+    later = UsageFilters(first_day=date(2026, 11, 23), last_day=date(2026, 11, 23))
+    assert summarize(later, by=by) == []
+
+
 @pytest.mark.usefixtures("some_weeks")
 def test_rolling_up_makes_up_for_a_standstill_and_leaves_today_alone() -> None:
     days = roll_up()
@@ -101,6 +111,10 @@ def test_a_day_is_complete_only_an_hour_after_its_end(monkeypatch: pytest.Monkey
     assert not RollupDay.objects.get(day=date(2026, 11, 21)).complete
     monkeypatch.setattr("core.clock.now", lambda: midnight + timedelta(minutes=60))
     assert date(2026, 11, 21) in roll_up()
+
+
+def test_records_are_never_looked_for_from_the_people(db: None) -> None:
+    assert "INNER JOIN" not in str(list_records(UsageFilters()).query)
 
 
 def test_no_usage_sums_to_nothing(db: None) -> None:
@@ -152,8 +166,20 @@ def test_a_day_that_is_written_again_is_not_remembered(sara: User, omar: User, c
 def test_what_complete_days_add_up_to_is_read_once(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     roll_up()
     asked = UsageFilters(first_day=date(2026, 11, 5), last_day=date(2026, 11, 20))
-    for ask in (partial(summarize, asked, by=("course",)), partial(count_people, asked)):
+    narrowed = replace(asked, outcome="served")
+    for ask in (partial(summarize, asked, by=("course", "model")), partial(count_people, narrowed)):
         with django_assert_num_queries(2):  # which days are complete, and their sums
             first = ask()
         with django_assert_num_queries(1):
             assert ask() == first
+
+
+@pytest.mark.usefixtures("some_weeks")
+def test_a_table_of_people_has_the_same_sums() -> None:
+    for day in list_days_to_roll_up(until=clock.local_day(TODAY) - timedelta(days=3)):
+        roll_up_day(day)
+    summaries = summarize(UsageFilters(), by=("user",))
+    table = tabulate(UsageFilters(), by="user")
+    assert sorted(table, key=lambda line: line.key) == summaries
+    assert table.total() == summarize(UsageFilters())[0]
+    assert list(table.sorted_by("cost_micro", falls=True)) == sorted(summaries, key=lambda line: -line.cost_micro)

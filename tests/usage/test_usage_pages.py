@@ -42,6 +42,19 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.removeprefix("\ufeff").splitlines()))
 
 
+@pytest.mark.parametrize(("address", "usual"), [(ALL, "day"), ("/usage/models/", "week")])
+def test_the_first_choice_is_what_an_untouched_form_shows(admin: Client, address: str, usual: str) -> None:
+    form = admin.get(address).context["form"]
+    assert (form.fields["by"].choices[0][0], form.group) == (usual, usual)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hant", "zh-hans"])
+def test_large_figures_are_grouped_by_thousands_in_every_language(admin: Client, root: User, language: str) -> None:
+    record(root, prompts=1_234_567)
+    page = admin.get("/usage/models/", headers={"accept-language": language})
+    assert '<td class="number">1,234,567</td>' in page.text
+
+
 @pytest.mark.usefixtures("three_calls")
 def test_the_table_groups_filters_and_totals(admin: Client) -> None:
     response = admin.get(ALL, {"by": "user", "first_day": "2026-11-20", "last_day": "2026-11-22"})

@@ -1,5 +1,6 @@
 """`purge`: the texts and pictures whose time is over go; counts and evidence stay."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -19,7 +20,10 @@ class Command(Verb):
     def handle(self, *args: Any, **options: Any) -> None:
         purged = purge_texts(dry_run=options["dry_run"])
         if options["json"]:
-            self.write_json({"conversations": purged.conversations, "image_jobs": purged.image_jobs})
+            self.write_json(asdict(purged))
             return
         would = "would go" if options["dry_run"] else "went"
         self.stdout.write(f"{purged.conversations} chats and {purged.image_jobs} image jobs {would}.")
+        if purged.held_conversations or purged.held_image_jobs:
+            held = f"{purged.held_conversations} chats and {purged.held_image_jobs} image jobs"
+            self.stdout.write(f"{held} are over, and kept by a hold.")

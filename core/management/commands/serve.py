@@ -4,6 +4,8 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from core.protocol import Protocol
+
 # A typical answer is over by then; longer ones are settled by the lifespan's end and followed from their row.
 GRACE_SECONDS = 20
 
@@ -27,7 +29,7 @@ class Command(BaseCommand):
             port=port,
             workers=workers,
             loop="uvloop",
-            http="httptools",
+            http=Protocol,
             ws="none",  # nothing here speaks WebSocket: who asks to switch over is answered as if they had not
             lifespan="on",
             timeout_graceful_shutdown=grace,

@@ -49,7 +49,7 @@ function options(plot, labels, series, ink, tell) {
   return {
     width: plot.clientWidth,
     height: HEIGHT,
-    padding: [12, 16, 0, 0],
+    padding: [12, 30, 0, 0], // half a label of a day in Chinese stands beyond the last bar
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: {

@@ -28,6 +28,7 @@ const PURIFY = {
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
 };
+const HAN = /\p{Script=Han}/u; // is stressed by dots on a Chinese page; other scripts lean there too
 const PLAIN_TAG = /^<\/?(?:br|kbd|sub|sup)\s*\/?>$/i;
 
 const escaped = (text) =>
@@ -327,6 +328,7 @@ export class Markdown {
   #nodesOf(tokens, isFinal) {
     const fragment = DOMPurify.sanitize(this.#marked.parser(tokens), PURIFY);
     for (const link of fragment.querySelectorAll("a")) dressLink(link);
+    for (const stressed of fragment.querySelectorAll("em")) if (!HAN.test(stressed.textContent)) stressed.lang = "";
     const isColored = isFinal || !isLongCode(tokens[0]);
     for (const code of fragment.querySelectorAll("pre > code")) dressCode(code, this.#words, isColored);
     for (const table of fragment.querySelectorAll("table")) dressTable(table, this.#words);

@@ -26,5 +26,7 @@ function formulaOf(source, displayMode) {
     if (!(error instanceof katex.ParseError)) throw error;
     return null;
   }
-  return holder.querySelector("math");
+  const formula = holder.querySelector("math");
+  if (displayMode) formula.tabIndex = 0; // where it is too wide it scrolls, by keyboard too
+  return formula;
 }

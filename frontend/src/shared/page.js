@@ -49,12 +49,19 @@ export function showRefusal({ code, message }) {
   const way = find("[data-slot=action]", notice);
   if (known.action) {
     way.textContent = known.action;
-    way.href = known.returns ? `${known.href}?next=${encodeURIComponent(location.pathname)}` : known.href;
+    const href = (known.beside && document.querySelector(known.beside)?.href) || known.href;
+    way.href = known.returns ? `${href}?next=${encodeURIComponent(wayBack())}` : href;
     way.hidden = false;
   }
   hideRefusal();
   find("#notices").append(notice);
   return notice;
+}
+
+// To this page as it stands: the course that was chosen would otherwise be lost on the way, and its rule with it.
+function wayBack() {
+  const course = document.querySelector("[name=course]:checked")?.value;
+  return location.pathname + (course ? `?course=${encodeURIComponent(course)}` : "");
 }
 
 export const hideRefusal = () => find("#notices").replaceChildren();
@@ -129,7 +136,7 @@ export function sendOnEnter(box) {
   });
 }
 
-// Shows a choice of a menu on the chip that opens it.
+// Shows a choice of a menu on the chip that opens it; the course may be chosen by the address.
 export function showChoices(root) {
   root.addEventListener("change", ({ target }) => {
     const menu = target.closest?.("[popover]");
@@ -141,4 +148,10 @@ export function showChoices(root) {
     if (link && target.dataset.link) link.href = target.dataset.link;
     menu.hidePopover();
   });
+  const wanted = new URLSearchParams(location.search).get("course");
+  const course = [...root.querySelectorAll("[name=course]:enabled")].find((choice) => wanted && choice.value === wanted);
+  if (course) {
+    course.checked = true;
+    course.dispatchEvent(new Event("change", { bubbles: true }));
+  }
 }

@@ -1,7 +1,9 @@
 """Writes what happened: one row per call, once, and the totals of a day that is over."""
 
-from collections.abc import Collection
+from array import array
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
+from operator import add, sub
 from typing import Any, Unpack
 from uuid import UUID
 
@@ -10,13 +12,12 @@ from django.db.models import F
 
 from audit.services import record
 from core import clock, rows
+from core.locks import lock
 from core.text import one_line
-from usage.models import DailyRollup, DailyTotal, Opening, RollupDay, UsageRecord
-from usage.selectors import list_days_to_roll_up, total_records, total_rollups
-from usage.types import LookReason, Record, Recording
-
-# A day is rolled up this long after its end: every transaction that took it for today is over by then.
-SETTLING_TIME = timedelta(hours=1)
+from usage.models import DailyGroup, DailyRollup, DailyTotal, Opening, Reading, RollupDay, UsageRecord
+from usage.selectors import list_days_to_roll_up, total_groups, total_people, total_records, total_rollups
+from usage.tables import Column, add_rows, combine, pack, unpack
+from usage.types import MEASURES, SETTLING_TIME, LookReason, Record, Recording
 
 # As `_row_of` fills them.
 _PERSON = ("user", "role", "department", "course", "key")
@@ -127,15 +128,35 @@ def roll_up_day(day: date) -> int:
 
     The day counts as complete, and reports read it from here, once it is over for an hour.
     """
+    lock("usage_reading")  # one moves them at a time, and takes this before any day's row
     _reopen_days([day])  # takes the day's row: a late record waits here, and is counted or reopens the day after us
+    before = [array("q") for _ in MEASURES]
+    add_rows(before, total_people(day))
     DailyRollup.objects.filter(day=day).delete()
     totals = [DailyRollup(day=day, **total) for total in total_records(day)]
     DailyRollup.objects.bulk_create(totals, batch_size=500)
     DailyTotal.objects.filter(day=day).delete()
     DailyTotal.objects.bulk_create([DailyTotal(day=day, **total) for total in total_rollups(day)], batch_size=500)
+    DailyGroup.objects.filter(day=day).delete()
+    DailyGroup.objects.bulk_create([DailyGroup(day=day, **total) for total in total_groups(day)], batch_size=500)
+    _move_readings(day, before)
     over_at = clock.start_of(day + timedelta(days=1)) + SETTLING_TIME
     RollupDay.objects.filter(day=day).update(complete=clock.now() >= over_at, writings=F("writings") + 1)
     return len(totals)
+
+
+def _move_readings(day: date, before: Sequence[Column]) -> None:
+    """Let the readings from this day on hold its rollups, which were `before` until now."""
+    now = [array("q") for _ in MEASURES]
+    add_rows(now, total_people(day))
+    for measure, held, holds in zip(MEASURES, before, now, strict=True):
+        readings = Reading.objects.filter(measure=measure)
+        if not readings.filter(day=day).exists():
+            last = readings.filter(day__lt=day).order_by("-day").first()
+            Reading.objects.create(measure=measure, day=day, column=last.column if last else pack(array("q")))
+        for reading in readings.filter(day__gte=day) if holds != held else ():
+            reading.column = pack(combine(sub, combine(add, unpack(reading.column), holds), held))
+            reading.save(update_fields=["column"])
 
 
 def roll_up() -> list[date]:

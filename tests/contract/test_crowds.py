@@ -1,0 +1,122 @@
+"""Crowds: writers on SQLite, a greedy person among modest ones, streams by the hundred (contract, C17, C32, C34)."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+from accounts.models import User
+from accounts.services import create_api_key
+from quotas.models import Allowance
+from quotas.services import set_quota
+from tests.fakes.upstream import FakeUpstream
+from tests.faults.length import how_many, report
+from tests.faults.outages import wait_until
+from tests.servers import Server, running_server
+from tests.storms.clients import Received, ask
+
+WRITERS, MOST_AT_ONCE = 50, 4
+STREAMS = how_many(300, 10_000)
+GROWTH = 20  # megabytes
+
+
+async def ask_in_turns(server: Server, key: str, *, callers: int, each: int) -> list[Received]:
+    """Callers who ask again as soon as they are answered."""
+
+    async def insist() -> list[Received]:
+        return [await ask(server, key, "good") for _ in range(each)]
+
+    return [one for many in await asyncio.gather(*(insist() for _ in range(callers))) for one in many]
+
+
+def test_c17_fifty_writers_and_another_process_never_meet_a_locked_database(
+    server: Server, offered: FakeUpstream, sara: User, saras_key: str
+) -> None:
+    set_quota(limit=10_000)
+    with writing_beside(sara) as written:
+        answers = asyncio.run(ask_in_turns(server, saras_key, callers=WRITERS, each=how_many(4, 400)))
+
+    assert Counter(answer.status for answer in answers) == {200: len(answers)}
+    assert written
+    assert "locked" not in server.log.read_text()
+    assert Allowance.objects.get().used == len(answers)
+
+
+@contextmanager
+def writing_beside(person: User) -> Iterator[list[int]]:
+    """This process writes to the same file all the while."""
+    written: list[int] = []
+    is_over = threading.Event()
+
+    def write() -> None:
+        while not is_over.wait(0.02):
+            written.append(User.objects.filter(pk=person.pk).update(name=f"Sara {len(written)}"))
+        connection.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield written
+    finally:
+        is_over.set()
+        writer.join()
+
+
+def test_c34_one_greedy_person_keeps_nobody_from_their_answer(
+    offered: FakeUpstream, sara: User, saras_key: str, tmp_path: Path
+) -> None:
+    """A hundred calls at once are four; whoever else asks meanwhile is answered, each time."""
+    others = [User.objects.create_user(f"modest{number}@example.edu", name="Modest") for number in range(20)]
+    keys = [create_api_key(user_id=other.pk, name="laptop")[1] for other in others]
+    set_quota(limit=1000)
+    environment = {"OPENAI_BASE_URL": offered.base_url, "MAX_PARALLEL_CALLS": str(MOST_AT_ONCE)}
+
+    async def crowd(server: Server) -> tuple[list[Received], list[Received]]:
+        greedy = [asyncio.create_task(ask(server, saras_key, "stalls")) for _ in range(100)]
+        await asyncio.to_thread(wait_until, lambda: sum(call.done() for call in greedy) == 100 - MOST_AT_ONCE)
+        modest = await asyncio.gather(*(ask(server, key, "good") for key in keys))
+        refused = [call.result() for call in greedy if call.done()]
+        for call in greedy:
+            call.cancel()
+        await asyncio.gather(*greedy, return_exceptions=True)
+        return refused, modest
+
+    with running_server(tmp_path, environment=environment) as server:
+        refused, modest = asyncio.run(crowd(server))
+
+    assert [answer.status for answer in modest] == [200] * 20
+    assert all(answer.is_complete for answer in modest)
+    assert {answer.status for answer in refused} == {429}
+    assert all("retry-after:" in answer.text for answer in refused)
+    assert sum(arrival.model == "stalls" for arrival in offered.calls()) == MOST_AT_ONCE
+
+
+def test_c32_streams_leave_neither_memory_nor_files_nor_threads(
+    server: Server, offered: FakeUpstream, sara: User, saras_key: str
+) -> None:
+    set_quota(limit=100_000)
+    asyncio.run(ask_in_turns(server, saras_key, callers=20, each=10))
+    before = look_at(server)
+
+    answers = asyncio.run(ask_in_turns(server, saras_key, callers=20, each=STREAMS // 20))
+
+    assert all(answer.is_complete for answer in answers)
+    wait_until(lambda: look_at(server)["files"] <= before["files"])
+    after = look_at(server)
+    assert after["megabytes"] - before["megabytes"] <= GROWTH
+    assert after["threads"] <= before["threads"]
+    report(f"{len(answers)} streams", f"megabytes {before['megabytes']} → {after['megabytes']}")
+
+
+def look_at(server: Server) -> dict[str, int]:
+    process = Path(f"/proc/{server.process.pid}")
+    status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines() if ":\t" in line)
+    return {
+        "megabytes": int(status["VmRSS"].split()[0]) // 1024,
+        "threads": int(status["Threads"]),
+        "files": len(list((process / "fd").iterdir())),
+    }

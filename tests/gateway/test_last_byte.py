@@ -1,0 +1,65 @@
+"""The last byte and the record agree: who is told that an answer is whole pays for it, and the other way round (D5)."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from gateway import relay
+from gateway.asgi import application
+from gateway.types import Admission, Ending
+from tests.fakes.upstream import ANSWER, FakeUpstream
+from tests.gateway.test_exchange import Client
+from usage.types import Outcome
+
+
+class Caller(Client):
+    """A program that sends one call and stays."""
+
+    def __init__(self, key: str, **body: object) -> None:
+        super().__init__()
+        self.body: bytes | None = json.dumps(
+            {"model": "good", "messages": [{"role": "user", "content": "Hi"}], **body}
+        ).encode()
+        headers = {"host": "testserver", "authorization": f"Bearer {key}", "content-length": str(len(self.body))}
+        self.scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/chat/completions",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+
+    async def receive(self) -> dict[str, Any]:
+        body, self.body = self.body, None
+        return await super().receive() if body is None else {"type": "http.request", "body": body}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
+async def test_a_stop_between_an_answer_and_its_record_keeps_nobody_from_the_last_byte(
+    offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    endings: list[Ending] = []
+    written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    is_concluding = asyncio.Event()
+
+    def conclude_later(_admission: Admission, ending: Ending) -> asyncio.Future[None]:
+        endings.append(ending)
+        is_concluding.set()
+        return written
+
+    monkeypatch.setattr(relay, "conclude_soon", conclude_later)
+    caller = Caller(saras_key, stream=stream)
+    async with relay.lifespan():
+        call = asyncio.create_task(application(caller.scope, caller.receive, caller.send))
+        await is_concluding.wait()
+        call.cancel()  # as a server does whose grace is over
+        await call
+        written.set_result(None)
+
+    told = b"".join(caller.bodies).decode()
+    assert [ending.outcome for ending in endings] == [Outcome.SERVED]
+    assert (
+        told.endswith("data: [DONE]\n\n") if stream else json.loads(told)["choices"][0]["message"]["content"] == ANSWER
+    )
+    assert '"error"' not in told
