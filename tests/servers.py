@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -37,10 +37,30 @@ class Server:
         return f"{self.address}/v1"
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Signal the server and its workers, and wait for the end; its exit status."""
+        """Signal the server and its workers, and wait for the end of them all; its exit status.
+
+        A worker that outlived its server would sweep the database of the tests after it.
+        """
         if self.process.poll() is None:
             os.killpg(self.process.pid, how)
-        return self.process.wait(40)
+        status = self.process.wait(40)
+        latest = time.monotonic() + 40
+        while left := _list_members(self.process.pid):
+            assert time.monotonic() < latest, f"of the server's processes there are still {left}"
+            time.sleep(0.05)  # they are no children of ours: there is nothing to wait for
+        return status
+
+
+def _list_members(group: int) -> list[int]:
+    """The living processes of a group: whoever ended and waits for init to take note of it is not among them."""
+    members = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended in the meantime
+            _name, _, rest = file.read_text().rpartition(") ")
+            state, _parent, its_group = rest.split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                members.append(int(file.parent.name))
+    return members
 
 
 def database_url() -> str:
