@@ -50,6 +50,7 @@ ADMINISTRATORS = (
     "/manage/courses/BENCH7/",
     "/manage/terms/",
     "/manage/quotas/",
+    "/manage/quotas/simulation/?limit=10&unit=prompts&period=month&reason=x",
     "/manage/requests/",
     "/manage/pools/",
     "/manage/offers/",

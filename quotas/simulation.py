@@ -5,13 +5,13 @@ exactly, limits in tokens and money near their end a little more generous than t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 
 from core import clock
 from core.types import Operation
-from quotas.resolution import Asked, Demand, Facts, Rule, choose_rules, fill, list_ways
+from quotas.resolution import Asked, Demand, Facts, InForce, Rule, choose_rules, fill
 from quotas.types import Kind, Purse, Unit, Window
 
 
@@ -93,7 +93,8 @@ class _Player:
         self._turns = {
             clock.local_day(turn) for rule in rules for turn in (rule.starts_at, rule.ends_at) if turn is not None
         }
-        self._chosen: dict[tuple[int, str, int | None, date], list[Rule]] = {}
+        self._named = {rule.user_id for rule in rules}
+        self._in_force: dict[Hashable, InForce] = {}
         self._used: Counter[tuple[int, Kind, datetime]] = Counter()
         self._inside: dict[tuple[int, Kind, datetime], list[Given]] = {}
         self._beside: dict[tuple[int, Unit, str], list[Given]] = {}
@@ -108,8 +109,9 @@ class _Player:
         result = Replay()
         for call in calls:
             result.calls += 1
-            asked = Asked(call.operation, call.model, call.amounts)
-            demands = list_ways(self._choose(call), asked=asked, at=call.at, terms=self._terms)[0]
+            rules = self._choose(call)
+            counted = {unit: amount for unit, amount in call.amounts.items() if unit in rules.counted}
+            demands = rules.ways(Asked(call.operation, call.model, counted))[0]
             takes = [(demand, self._take(demand, call)) for demand in demands]
             full = [demand for demand, parts in takes if parts is None]
             if full:
@@ -122,14 +124,15 @@ class _Player:
             result.cost += call.cost
         return result
 
-    def _choose(self, call: Past) -> list[Rule]:
-        day = clock.local_day(call.at)
-        if day in self._turns:
-            return choose_rules(self._rules, facts=call.facts, at=call.at)
-        key = (call.facts.user_id, call.facts.role, call.facts.department_id, day)
-        if key not in self._chosen:
-            self._chosen[key] = choose_rules(self._rules, facts=call.facts, at=call.at)
-        return self._chosen[key]
+    def _choose(self, call: Past) -> InForce:
+        facts, day = call.facts, clock.local_day(call.at)
+        who = facts.user_id if facts.user_id in self._named else None
+        key = (who, facts.role, facts.department_id, frozenset(facts.course_ids), day)
+        rules = self._in_force.get(key)
+        if rules is None or day in self._turns:
+            chosen = choose_rules(self._rules, facts=facts, at=call.at)
+            rules = self._in_force[key] = InForce(chosen, at=call.at, terms=self._terms)
+        return rules
 
     def _take(self, demand: Demand, call: Past) -> list[int] | None:
         key = (call.facts.user_id, demand.rule.kind, demand.window.starts_at)

@@ -22,11 +22,13 @@ from quotas.resolution import Facts, Rule
 from quotas.selectors import list_term_windows
 from quotas.simulation import Given, Past, Replay, Stop, replay
 from quotas.types import Period, Purse, Unit, Window
+from quotas.windows import next_month
 from usage.models import UsageRecord
-from usage.types import Outcome
+from usage.selectors import summarize
+from usage.types import Outcome, UsageFilters
 
-# So many calls are replayed in about two seconds; of a larger month every so many-th person's are, and scaled up.
-MOST_CALLS = 40_000
+# Of a month with more calls than this every so many-th person's are replayed, and scaled up.
+MOST_CALLS = 10_000
 _SHOWN = 10
 _REFUSAL = "insufficient_quota"
 
@@ -66,11 +68,13 @@ class Simulation:
 def simulate(draft: Rule) -> Simulation:
     """Replay last month, or this one where there was none, under the rules that held and with `draft` among them."""
     month = _month_with_calls()
-    span = Window(clock.start_of(month), clock.start_of((month + timedelta(days=31)).replace(day=1)))
+    following = next_month(month)
+    span = Window(clock.start_of(month), clock.start_of(following))
     records = _records(span)
-    share = 1 + records.count() // MOST_CALLS
+    [total] = summarize(UsageFilters(first_day=month, last_day=following - timedelta(days=1)))
+    share = 1 + total.calls // MOST_CALLS
     if share > 1:
-        records = records.annotate(part=Mod(F("user_id"), share)).filter(part=0)
+        records = records.filter(user__in=User.objects.annotate(part=Mod("pk", share)).filter(part=0).values("pk"))
     calls = list(_read(records))
     rules = _rules_of(span)
     given, terms = _given_in(span, {call.facts.user_id for call in calls}), list_term_windows()

@@ -102,3 +102,19 @@ def test_a_month_is_replayed_in_a_constant_number_of_queries(
 ) -> None:
     with django_assert_max_num_queries(14):  # type: ignore[operator]
         simulate(Rule(Unit.PROMPTS, Period.MONTH, 1))
+
+
+def test_a_month_too_large_to_replay_is_estimated_from_some_people(
+    october: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = list(UsageRecord.objects.values_list("user", "outcome"))
+    monkeypatch.setattr("review.simulation.MOST_CALLS", len(records) - 1)
+
+    estimate = simulate(Rule(Unit.PROMPTS, Period.MONTH, 1))
+
+    heard = [outcome for user, outcome in records if user % 2 == 0]
+    assert 0 < len(heard) < len(records)
+    assert estimate.share == 2
+    assert estimate.present.calls == len(heard)
+    assert estimate.observed == 2 * heard.count(Outcome.REFUSED)
+    assert {name: before for name, before, _after in estimate.rows}["refused"] == estimate.observed
