@@ -104,9 +104,14 @@ class Message(models.Model):
 
 
 class Opinion(models.Model):
-    """Whether a person found an answer good and, if not, why; it goes when the answer goes (docs/decisions/0059)."""
+    """Whether a person found an answer good and, if not, why; it goes when the answer goes (docs/decisions/0059).
+
+    Whose it is and of which AI model stands here too: the sums are added up without the chats.
+    """
 
     answer = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="opinion")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    model = models.CharField(_("AI model"), max_length=120)
     is_good = models.BooleanField(_("good"))
     reason = models.CharField(_("reason"), max_length=12, choices=Complaint, blank=True)
     note = models.CharField(_("in your words"), max_length=300, blank=True)

@@ -405,13 +405,13 @@ def list_judged(*, least: int) -> list[Judged]:
         least: of a model that fewer people judged, nothing but its name is told.
     """
     sums = {
-        "people": Count("answer__conversation__user", distinct=True),
+        "people": Count("user", distinct=True),
         "good": Count("pk", filter=Q(is_good=True)),
         "bad": Count("pk", filter=Q(is_good=False)),
         **{reason: Count("pk", filter=Q(reason=reason)) for reason in Complaint.values},
     }
-    by_model = Opinion.objects.values("answer__model").annotate(**sums).order_by("answer__model")
-    rows: Iterable[tuple[Any, ...]] = by_model.values_list("answer__model", *sums)
+    by_model = Opinion.objects.values("model").annotate(**sums).order_by("model")
+    rows: Iterable[tuple[Any, ...]] = by_model.values_list("model", *sums)
     labels = dict(Model.objects.values_list("name", "label"))
     judged = [
         Judged(name, labels.get(name, name), good, bad, tuple(reasons))

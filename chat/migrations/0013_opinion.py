@@ -2,12 +2,14 @@
 
 import core.clock
 import django.db.models.deletion
+from django.conf import settings
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     dependencies = [
         ("chat", "0012_hold"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -22,6 +24,13 @@ class Migration(migrations.Migration):
                         related_name="opinion",
                         serialize=False,
                         to="chat.message",
+                    ),
+                ),
+                ("model", models.CharField(max_length=120, verbose_name="AI model")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
                     ),
                 ),
                 ("is_good", models.BooleanField(verbose_name="good")),

@@ -32,7 +32,8 @@ def judge_answer(*, user_id: int, answer_id: UUID, is_good: bool, reason: str = 
         raise InvalidRequest(_("Choose one of the reasons on the page."), param="reason")
     said = {"reason": "", "note": ""} if is_good else {"reason": reason, "note": one_line(note, longest=LONGEST_NOTE)}
     opinion, _made = Opinion.objects.update_or_create(
-        pk=answer.pk, defaults={"is_good": is_good, "given_at": clock.now(), **said}
+        pk=answer.pk,
+        defaults={"user_id": user_id, "model": answer.model, "is_good": is_good, "given_at": clock.now(), **said},
     )
     return opinion
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.types import Role
 from audit.models import Entry
 from chat.models import Conversation, Message, Opinion
-from chat.services import purge_texts
+from chat.services import judge_answer, purge_texts
 from chat.types import Author, Complaint, Progress
 from core import clock
 from courses.models import Course
@@ -131,7 +131,7 @@ def test_the_teacher_who_opened_the_chat_reads_it(teacher: Client, comp1117: Cou
     chat = course_chat_of(sara, comp1117)
     question = chat.messages.get()
     said = Message.objects.create(conversation=chat, parent=question, author=Author.MODEL, text="Sort them.")
-    Opinion.objects.create(answer=said, is_good=False, reason=Complaint.HARMFUL, note="It told me to")
+    Opinion.objects.create(answer=said, user=sara, is_good=False, reason=Complaint.HARMFUL, note="It told me to")
     door = f"/review/COMP1117/chats/{chat.pk}/"
     assert "It told me to" not in teacher.get(door).text
     teacher.post(door, {"reason": "help", "note": "You asked me to look."})
@@ -150,10 +150,12 @@ def judged(answer: Message, settings: LazySettings) -> None:
     for number, (verdict, reason) in enumerate(opinions):
         person = User.objects.create(email=f"p{number}@uni.example", name=f"Person {number}", role=Role.STUDENT)
         said = chat_of(person).messages.get(author=Author.MODEL)
-        Opinion.objects.create(answer=said, is_good=verdict == "good", reason=reason, note="My own words")
+        judge_answer(
+            user_id=person.pk, answer_id=said.pk, is_good=verdict == "good", reason=reason, note="My own words"
+        )
     rare = chat_of(person).messages.get(author=Author.MODEL)
     Message.objects.filter(pk=rare.pk).update(model="rare")
-    Opinion.objects.create(answer=rare, is_good=True)
+    judge_answer(user_id=person.pk, answer_id=rare.pk, is_good=True)
 
 
 @pytest.mark.both_databases
