@@ -38,6 +38,9 @@ class CourseChangeForm(CourseForm):
         fields = CourseForm.Meta.fields[1:]
 
 
+_STATES = [("", _("All")), ("running", _("running")), ("to_come", _("to come")), ("over", _("over"))]
+
+
 class CourseFilterForm(forms.Form):
     """Which courses to list; `cleaned_data` is what `courses.selectors.list_courses` takes."""
 
@@ -45,16 +48,19 @@ class CourseFilterForm(forms.Form):
     department = forms.ModelChoiceField(
         list_departments(), label=_("Department"), required=False, empty_label=_("All"), to_field_name="code"
     )
-    state = forms.ChoiceField(
-        label=_("State"),
-        required=False,
-        choices=[("", _("All")), ("running", _("running")), ("to_come", _("to come")), ("over", _("over"))],
-    )
+    state = forms.ChoiceField(label=_("State"), required=False, choices=_STATES)
 
     def clean_department(self) -> str:
         """The department's code."""
         department = self.cleaned_data["department"]
         return department.code if department else ""
+
+
+class TermFilterForm(forms.Form):
+    """Which terms to list; `cleaned_data` is what `courses.selectors.find_terms` takes."""
+
+    search = forms.CharField(label=_("Code or name"), required=False, max_length=120)
+    state = forms.ChoiceField(label=_("State"), required=False, choices=_STATES)
 
 
 class PlaceFilterForm(forms.Form):

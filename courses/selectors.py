@@ -135,18 +135,26 @@ def list_courses(search: str = "", department: str = "", state: str = "") -> Que
         courses = courses.filter(Q(code__icontains=wanted) | Q(title__icontains=wanted) | Q(term__icontains=wanted))
     if department:
         courses = courses.filter(department__code=department)
+    return courses.filter(_is_in(state))
+
+
+def find_terms(search: str = "", state: str = "") -> QuerySet[Term]:
+    """The university's terms whose code or name contains `search`, for a list; `state` as for courses."""
+    terms = Term.objects.all()
+    if wanted := one_line(search):
+        terms = terms.filter(Q(code__icontains=wanted) | Q(name__icontains=wanted))
+    return terms.filter(_is_in(state))
+
+
+def _is_in(state: str) -> Q:
+    """What is "running", "over" or "to_come" today; with "" no matter when it runs."""
     today = clock.local_day(clock.now())
     when = {
         "running": Q(starts_on__lte=today, ends_on__gte=today),
         "over": Q(ends_on__lt=today),
         "to_come": Q(starts_on__gt=today),
     }
-    return courses.filter(when.get(state, Q()))
-
-
-def find_terms() -> QuerySet[Term]:
-    """The university's terms, for a list."""
-    return Term.objects.all()
+    return when.get(state, Q())
 
 
 def get_term(term_id: int) -> Term:

@@ -13,7 +13,7 @@ from accounts.authentication import role_required
 from accounts.types import Role
 from audit.lists import Column, Listing
 from core import clock
-from courses.forms import TermChangeForm, TermForm
+from courses.forms import TermChangeForm, TermFilterForm, TermForm
 from courses.selectors import find_terms, get_term
 from courses.services import remove_term, save_term
 
@@ -44,9 +44,15 @@ def terms(request: HttpRequest) -> HttpResponseBase:
         else:
             messages.success(request, _("%(name)s is there.") % {"name": made.name})
             return redirect("manage_terms")
-    answer = TERMS.answer(request, find_terms(), template="courses/terms.html", context={"new": form})
-    answer.status_code = 400 if form.errors else 200
-    return answer
+    filters = TermFilterForm(request.GET, auto_id="filter_%s")
+    return TERMS.answer(
+        request,
+        find_terms(**filters.cleaned_data) if filters.is_valid() else None,
+        template="courses/terms.html",
+        form=filters,
+        context={"new": form},
+        status=400 if form.errors else 200,
+    )
 
 
 @never_cache

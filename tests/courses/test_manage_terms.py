@@ -49,6 +49,19 @@ def test_a_term_is_added_changed_and_removed_and_the_log_knows(desk: Client, aut
     assert acts[2].changes == {"ends_on": ["2027-05-31", "2027-06-01"]}
 
 
+def test_the_list_is_narrowed_by_words_and_by_state(desk: Client, autumn: Term) -> None:
+    save_term(code="2026-2", name="Spring 2027", starts_on=date(2027, 1, 11), ends_on=date(2027, 5, 31))
+
+    def found(**asked: str) -> list[str]:
+        return [term.code for term in desk.get(TERMS, asked).context["list"]["window"].rows]
+
+    assert found(search="spring") == found(state="to_come") == ["2026-2"]
+    assert found(search="2026") == ["2026-2", "2026-1"]
+    assert found(search="2026", state="running") == ["2026-1"]
+    assert "No term matches" in desk.get(TERMS, {"state": "over"}).text
+    assert desk.get(TERMS, {"state": "someday"}).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
