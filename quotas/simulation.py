@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from core import clock
 from core.types import Operation
@@ -87,6 +88,15 @@ def replay(
     return _Player(rules, given, terms).play(calls)
 
 
+class _Share(NamedTuple):
+    """What meets a demand: a place in the rule's window and units beside it, and how much of each; None: no room."""
+
+    demand: Demand
+    place: tuple[int, Kind, datetime]
+    extras: list[Given]
+    parts: list[int] | None
+
+
 class _Player:
     def __init__(self, rules: Sequence[Rule], given: Sequence[Given], terms: Sequence[Window]) -> None:
         self._rules, self._terms = rules, terms
@@ -111,16 +121,16 @@ class _Player:
             result.calls += 1
             rules = self._choose(call)
             counted = {unit: amount for unit, amount in call.amounts.items() if unit in rules.counted}
-            demands = rules.ways(Asked(call.operation, call.model, counted))[0]
-            takes = [(demand, self._take(demand, call)) for demand in demands]
-            full = [demand for demand, parts in takes if parts is None]
+            shares = [self._share(demand, call) for demand in rules.ways(Asked(call.operation, call.model, counted))[0]]
+            full = [share.demand for share in shares if share.parts is None]
             if full:
                 last = max(full, key=lambda demand: (demand.window.ends_at is None, demand.window.ends_at or call.at))
                 result.stops.append(Stop(call.facts.user_id, call.at, last.rule))
                 continue
-            for demand, parts in takes:
-                self._spend(demand, call, parts or [])
-            result.used.update(call.amounts)
+            for share in shares:
+                self._spend(share)
+            for unit, amount in call.amounts.items():
+                result.used[unit] += amount
             result.cost += call.cost
         return result
 
@@ -134,20 +144,24 @@ class _Player:
             rules = self._in_force[key] = InForce(chosen, at=call.at, terms=self._terms)
         return rules
 
-    def _take(self, demand: Demand, call: Past) -> list[int] | None:
-        key = (call.facts.user_id, demand.rule.kind, demand.window.starts_at)
+    def _share(self, demand: Demand, call: Past) -> _Share:
+        place = (call.facts.user_id, demand.rule.kind, demand.window.starts_at)
+        extras = self._extras(demand, call)
         limit = demand.rule.limit
-        granted = sum(one.amount for one in self._inside.get(key, ()) if one.at <= call.at)
-        room = None if limit is None else limit + granted - self._used[key]
-        return fill(demand.amount, [room, *(self._left[id(one)] for one in self._extras(demand, call))])
+        room = None
+        if limit is not None:
+            granted = sum(one.amount for one in self._inside.get(place, ()) if one.at <= call.at)
+            room = limit + granted - self._used[place]
+        return _Share(demand, place, extras, fill(demand.amount, [room, *(self._left[id(one)] for one in extras)]))
 
-    def _spend(self, demand: Demand, call: Past, parts: list[int]) -> None:
-        self._used[call.facts.user_id, demand.rule.kind, demand.window.starts_at] += parts[0]
-        for one, part in zip(self._extras(demand, call), parts[1:], strict=True):
+    def _spend(self, share: _Share) -> None:
+        first, *others = share.parts or (0,)
+        self._used[share.place] += first
+        for one, part in zip(share.extras, others, strict=True):
             self._left[id(one)] -= part
 
     def _extras(self, demand: Demand, call: Past) -> list[Given]:
-        if Purse.GRANT not in demand.purses:
+        had = self._beside.get((call.facts.user_id, demand.rule.unit, demand.rule.scope))
+        if not had or Purse.GRANT not in demand.purses:
             return []
-        had = self._beside.get((call.facts.user_id, demand.rule.unit, demand.rule.scope), ())
         return [one for one in had if one.at <= call.at and (one.expires_at is None or call.at < one.expires_at)]

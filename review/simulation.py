@@ -4,13 +4,13 @@ The log says what every call cost in the end; what a refused one would have cost
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Avg, F, Q, QuerySet, Sum
-from django.db.models.functions import Mod
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, Mod
 
 from accounts.models import User
 from accounts.types import Role
@@ -28,7 +28,7 @@ from usage.selectors import summarize
 from usage.types import Outcome, UsageFilters
 
 # Of a month with more calls than this every so many-th person's are replayed, and scaled up.
-MOST_CALLS = 10_000
+MOST_CALLS = 2_500
 _SHOWN = 10
 _REFUSAL = "insufficient_quota"
 
@@ -39,7 +39,7 @@ class Simulation:
 
     Args:
         month: its first day.
-        share: one in so many people was replayed; 1 is everybody. The figures are scaled up by it.
+        share: one in so many of the people was replayed; 1 is all. The figures are scaled up by it.
         observed: how many calls were refused by a quota in fact.
         first_stops: who would have been refused first under the draft, each with their first refusal.
     """
@@ -66,16 +66,17 @@ class Simulation:
 
 
 def simulate(draft: Rule) -> Simulation:
-    """Replay last month, or this one where there was none, under the rules that held and with `draft` among them."""
+    """Replay last month, or this one where there was none, under the rules that held and with `draft` among them.
+
+    Only of those whom the draft speaks of: nobody else would notice.
+    """
     month = _month_with_calls()
-    following = next_month(month)
-    span = Window(clock.start_of(month), clock.start_of(following))
-    records = _records(span)
-    [total] = summarize(UsageFilters(first_day=month, last_day=following - timedelta(days=1)))
-    share = 1 + total.calls // MOST_CALLS
+    span = Window(clock.start_of(month), clock.start_of(next_month(month)))
+    records = _records(span, draft)
+    share = 1 + _count(records, month, draft) // MOST_CALLS
     if share > 1:
         records = records.filter(user__in=User.objects.annotate(part=Mod("pk", share)).filter(part=0).values("pk"))
-    calls = list(_read(records))
+    calls = list(_read(records, draft))
     rules = _rules_of(span)
     given, terms = _given_in(span, {call.facts.user_id for call in calls}), list_term_windows()
     drafted = [rule for rule in rules if (rule.kind, _who(rule)) != (draft.kind, _who(draft))]
@@ -101,40 +102,39 @@ def _month_with_calls() -> date:
     return last if had.exists() else present
 
 
-def _records(span: Window) -> QuerySet[UsageRecord]:
+def _records(span: Window, draft: Rule) -> QuerySet[UsageRecord]:
     """The calls that a quota decided about; those that a course's pool pays are no person's."""
     decided = ~Q(outcome=Outcome.REFUSED) | Q(code=_REFUSAL)
     pooled = Pool.objects.filter(is_open=True).values("course")
     records: QuerySet[UsageRecord] = UsageRecord.objects.filter(decided).exclude(course__in=pooled)
+    named = {"user": draft.user_id, "department": draft.department_id, "role": draft.role}
+    records = records.filter(**{name: value for name, value in named.items() if value})
+    if draft.course_id is not None:
+        records = records.filter(user__in=Enrollment.objects.filter(course=draft.course_id).values("user"))
     return records.filter(started_at__gte=span.starts_at, started_at__lt=span.ends_at)
 
 
-def _read(records: QuerySet[UsageRecord]) -> Iterator[Past]:
-    served = records.exclude(outcome=Outcome.REFUSED).values("model")
-    means: dict[str, Any] = {
-        row["model"]: row
-        for row in served.annotate(
-            prompts=Avg("prompts"), tokens=Avg(F("input_tokens") + F("output_tokens")), cost=Avg("cost_micro")
-        ).order_by("model")
-    }
+def _count(records: QuerySet[UsageRecord], month: date, draft: Rule) -> int:
+    """How many calls these are, or a few more: of many people it is known without counting."""
+    if draft.user_id is not None or draft.course_id is not None:
+        return records.count()
+    last_day = next_month(month) - timedelta(days=1)
+    who = UsageFilters(role=draft.role, department_id=draft.department_id, first_day=month, last_day=last_day)
+    return summarize(who)[0].calls
+
+
+def _read(records: QuerySet[UsageRecord], draft: Rule) -> Iterator[Past]:
     courses = defaultdict(set)
-    for user_id, course_id in Enrollment.objects.filter(
-        course__in=Quota.objects.exclude(course=None).values("course")
-    ).values_list("user", "course"):
+    ruled = Q(course__in=Quota.objects.exclude(course=None).values("course")) | Q(course=draft.course_id)
+    for user_id, course_id in Enrollment.objects.filter(ruled).order_by().values_list("user", "course"):
         courses[user_id].add(course_id)
-    fields = (
-        "started_at", "user_id", "role", "department_id", "operation", "model",
-        "outcome", "prompts", "input_tokens", "output_tokens", "cost_micro",
-    )  # fmt: skip
-    for at, user, role, department, operation, model, outcome, prompts, asked, answered, cost in (
-        records.order_by("started_at", "id").values_list(*fields).iterator(chunk_size=5000)
-    ):
+    spent = ("prompts", Coalesce("input_tokens", 0) + Coalesce("output_tokens", 0), "cost_micro")
+    fields = ("model", "outcome", "started_at", "user_id", "role", "department_id", "operation")
+    rows: list[tuple[Any, ...]] = list(records.order_by("started_at", "id").values_list(*fields, *spent))
+    means = _means((model, rest[-3:]) for model, outcome, *rest in rows if outcome != Outcome.REFUSED)
+    for model, outcome, at, user, role, department, operation, *amounts in rows:
         was_refused = outcome == Outcome.REFUSED
-        tokens = (asked or 0) + (answered or 0)
-        if was_refused:
-            mean = means.get(model, {})
-            prompts = max(1, round(mean.get("prompts") or 1))  # noqa: PLW2901
-            tokens, cost = round(mean.get("tokens") or 0), round(mean.get("cost") or 0)  # noqa: PLW2901
+        prompts, tokens, cost = means.get(model, (1, 0, 0)) if was_refused else amounts
         yield Past(
             at,
             Facts(user, Role(role), department, courses.get(user, ())),
@@ -144,6 +144,18 @@ def _read(records: QuerySet[UsageRecord]) -> Iterator[Past]:
             cost,
             was_refused,
         )
+
+
+def _means(served: Iterable[tuple[str, Sequence[int]]]) -> dict[str, tuple[int, int, int]]:
+    """What a call of each model came to on average: prompts, one at least, tokens and cost."""
+    by_model = defaultdict(list)
+    for model, amounts in served:
+        by_model[model].append(amounts)
+    means = {}
+    for model, all_amounts in by_model.items():
+        prompts, tokens, cost = (round(sum(column) / len(column)) for column in zip(*all_amounts, strict=True))
+        means[model] = (max(1, prompts), tokens, cost)
+    return means
 
 
 def _rules_of(span: Window) -> list[Rule]:

@@ -28,7 +28,7 @@ from usage.types import Measure, Summary, UsageFilters
 
 FilterForm = TypeVar("FilterForm", bound=UsageFilterForm)
 
-PAGE = 100
+PAGE = 50
 CSV_CHUNK = 2000
 _MORE_FILTERS = ("person", "department", "course", "role", "operation", "model", "outcome", "via")
 

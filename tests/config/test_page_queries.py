@@ -58,7 +58,7 @@ ADMINISTRATOR = {
     "/manage/people/import/": 4,
     "/manage/people/{sara}/": 9,
     "/manage/quotas/import/": 4,
-    "/manage/quotas/simulation/?limit=10&unit=prompts&period=month&reason=x": 16,
+    "/manage/quotas/simulation/?limit=10&unit=prompts&period=month&reason=x": 15,
     "/manage/requests/": 10,
     "/manage/pools/": 6,
     "/manage/offers/": 6,

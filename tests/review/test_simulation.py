@@ -1,6 +1,6 @@
 """The policy simulator: the log of last month replayed, against the rules that held and against a draft."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from django.test import Client
@@ -10,6 +10,7 @@ from accounts.models import User
 from accounts.types import Role
 from core.ids import new_id
 from core.types import Operation
+from courses.services import create_course, enroll
 from gateway import admission
 from gateway.services import sync_catalog
 from gateway.types import Call, Ending
@@ -102,6 +103,22 @@ def test_a_month_is_replayed_in_a_constant_number_of_queries(
 ) -> None:
     with django_assert_max_num_queries(14):  # type: ignore[operator]
         simulate(Rule(Unit.PROMPTS, Period.MONTH, 1))
+
+
+def test_only_those_whom_the_draft_speaks_of_are_replayed(october: int, sara: User, ines: User) -> None:
+    one = simulate(Rule(Unit.PROMPTS, Period.MONTH, 1, user_id=sara.pk))
+    assert one.present.calls == UsageRecord.objects.filter(user=sara).count()
+    teachers = simulate(Rule(Unit.PROMPTS, Period.MONTH, 1, role=Role.INSTRUCTOR))
+    assert {stop.user_id for stop in teachers.draft.stops} == {ines.pk}
+
+
+def test_the_first_rule_of_a_course_is_tried_on_who_is_in_it(october: int, sara: User) -> None:
+    day = date(2026, 9, 1)
+    course = create_course(code="COMP1117", title="Programming", starts_on=day, ends_on=date(2026, 12, 1))
+    enroll(course=course, user=sara)
+    strict = simulate(Rule(Unit.PROMPTS, Period.MONTH, 1, course_id=course.pk))
+    assert strict.draft.stopped_people == 1
+    assert len(strict.draft.stops) > len(strict.present.stops)
 
 
 def test_a_month_too_large_to_replay_is_estimated_from_some_people(
