@@ -6,7 +6,11 @@ from accounts.types import Role
 from courses.types import CourseRole
 
 DOMAIN = "example.edu"
-DEPARTMENTS = {"eng": "Faculty of Engineering", "arts": "Faculty of Arts", "lib": "University Library"}
+DEPARTMENTS = {
+    "eng": "工程學院 Faculty of Engineering",
+    "arts": "文學院 Faculty of Arts",
+    "lib": "圖書館 University Library",
+}
 
 
 @dataclass(frozen=True, slots=True)
