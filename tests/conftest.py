@@ -17,6 +17,9 @@ from django.conf import LazySettings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.cache import cache
 from django.db import OperationalError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 from whitenoise import WhiteNoise
@@ -36,6 +39,14 @@ PASSWORD = "correct horse battery staple"
 
 # Hashing is slow on purpose; tests need it right, not slow.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
+
+
+@receiver(connection_created)
+def _spare_the_disk(connection: BaseDatabaseWrapper, **_signal: object) -> None:
+    """What a test itself writes need not outlive a power cut. Servers in processes of their own wait for the disk."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("pragma synchronous = off")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -226,7 +237,8 @@ def upstream(running_upstream: FakeUpstream) -> FakeUpstream:
 def offered(upstream: FakeUpstream, transactional_db: None, settings: LazySettings) -> Iterator[FakeUpstream]:
     """The fake provider with its models in the catalog. It watches that every call's row is there first (C01)."""
     settings.OPENAI_BASE_URL = upstream.base_url
-    sync_catalog()
+    with transaction.atomic():
+        sync_catalog()
     upstream.database_url = database_url()
     yield upstream
     assert [arrival for arrival in upstream.calls() if not arrival.is_durable] == []
