@@ -82,3 +82,8 @@ def start_of(day: date) -> datetime:
     Where summer time skips midnight this is the first instant after the gap; where midnight comes twice, the first.
     """
     return datetime.combine(day, time.min, timezone.get_default_timezone()).astimezone(UTC)
+
+
+def next_month(first: date) -> date:
+    """The first day of the month after the one that begins on `first`."""
+    return (first + timedelta(days=31)).replace(day=1)

@@ -14,7 +14,6 @@ from core.types import Operation, Via
 from quotas.models import LedgerEntry
 from quotas.selectors import list_entries, list_standings
 from quotas.types import HOLDING_STATES, EntryKind, Kind, Period, Purse, Standing, Window
-from quotas.windows import next_month
 from quotas.wording import name_rule
 
 
@@ -58,7 +57,7 @@ class Statement:
 
     @property
     def span(self) -> Window:
-        return Window(clock.start_of(self.month), clock.start_of(next_month(self.month)))
+        return Window(clock.start_of(self.month), clock.start_of(clock.next_month(self.month)))
 
     @property
     def is_present(self) -> bool:
@@ -70,7 +69,7 @@ class Statement:
 
     @property
     def next_month(self) -> date | None:
-        return None if self.is_present else next_month(self.month)
+        return None if self.is_present else clock.next_month(self.month)
 
     @property
     def used(self) -> int:
@@ -99,7 +98,7 @@ def read_statement(principal: Principal, *, month: date, kind: Kind | None = Non
     """
     standings = list_standings(principal)
     standing = next((s for s in standings if (s.unit, s.period, s.scope) == kind), standings[0])
-    span = Window(clock.start_of(month), clock.start_of(next_month(month)))
+    span = Window(clock.start_of(month), clock.start_of(clock.next_month(month)))
     entries = _entries_of(principal.user_id, standing, span)
     moved = ~Q(delta_used=0) | ~Q(delta_granted=0) | Q(kind__in=(EntryKind.RELEASE, EntryKind.EXPIRE))
     shown = entries.filter(moved | Q(kind=EntryKind.RESERVE, reservation__state__in=HOLDING_STATES))

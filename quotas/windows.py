@@ -44,9 +44,4 @@ def _days(period: Period, day: date) -> tuple[date, date]:
             return monday, monday + timedelta(days=7)
         case _:
             first = day.replace(day=1)
-            return first, next_month(first)
-
-
-def next_month(first: date) -> date:
-    """The first day of the month after the one that begins on `first`."""
-    return (first + timedelta(days=31)).replace(day=1)
+            return first, clock.next_month(first)

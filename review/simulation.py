@@ -22,7 +22,6 @@ from quotas.resolution import Facts, Rule
 from quotas.selectors import list_term_windows
 from quotas.simulation import Given, Past, Replay, Stop, replay
 from quotas.types import Period, Purse, Unit, Window
-from quotas.windows import next_month
 from usage.models import UsageRecord
 from usage.selectors import summarize
 from usage.types import Outcome, UsageFilters
@@ -71,7 +70,7 @@ def simulate(draft: Rule) -> Simulation:
     Only of those whom the draft speaks of: nobody else would notice.
     """
     month = _month_with_calls()
-    span = Window(clock.start_of(month), clock.start_of(next_month(month)))
+    span = Window(clock.start_of(month), clock.start_of(clock.next_month(month)))
     records = _records(span, draft)
     share = 1 + _count(records, month, draft) // MOST_CALLS
     if share > 1:
@@ -118,7 +117,7 @@ def _count(records: QuerySet[UsageRecord], month: date, draft: Rule) -> int:
     """How many calls these are, or a few more: of many people it is known without counting."""
     if draft.user_id is not None or draft.course_id is not None:
         return records.count()
-    last_day = next_month(month) - timedelta(days=1)
+    last_day = clock.next_month(month) - timedelta(days=1)
     who = UsageFilters(role=draft.role, department_id=draft.department_id, first_day=month, last_day=last_day)
     return summarize(who)[0].calls
 

@@ -230,19 +230,18 @@ def rank_people() -> dict[int, int]:
 def count_people(filters: UsageFilters) -> int:
     """How many different people made the calls that match."""
     spans, version = _complete_spans(filters)
-    gaps = _gaps(filters, spans)
+    recorded: set[int] = set()
+    for gap in _gaps(filters, spans):
+        recorded.update(*_in_parts("people", filters, gap, lambda records: set(_people_of(records))))
     if not spans:
-        return sum(_people_of(gap.records).count() for gap in gaps)  # one range at most
-    recorded = [
-        people for gap in gaps for people in _in_parts("people", filters, gap, lambda records: set(_people_of(records)))
-    ]
+        return len(recorded)
     if not _equal(filters):
         (calls,) = _read_meters(spans, MEASURES[:1])
-        more = {person for person in set().union(*recorded) if person >= len(calls) or not calls[person]}
+        more = {person for person in recorded if person >= len(calls) or not calls[person]}
         return len(calls) - calls.count(0) + len(more)
     rolled_up = DailyRollup.objects.filter(_inside(spans), **_equal(filters)).order_by()
     known = _remembered(("people", filters, spans, version), lambda: set(_people_of(rolled_up)))
-    return len(known.union(*recorded))
+    return len(known | recorded)
 
 
 def list_people(filters: UsageFilters, *, by: Group, keys: Collection[Any]) -> dict[Any, set[int]]:

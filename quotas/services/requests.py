@@ -18,7 +18,7 @@ from quotas.selectors import get_decidable_request, list_given_by_instructors
 from quotas.services.checks import check_amount, check_reason
 from quotas.services.grants import grant, grant_to_many
 from quotas.types import LEDGER_UNITS, Period, RequestState, Unit
-from quotas.windows import next_month, window_of
+from quotas.windows import window_of
 from quotas.wording import write_quantity
 
 
@@ -187,7 +187,7 @@ def end_of_grants(course: Course | None) -> datetime:
     at = clock.now()
     if course is not None and (ends_at := clock.start_of(course.ends_on + timedelta(days=1))) > at:
         return ends_at
-    return clock.start_of(next_month(clock.local_day(at).replace(day=1)))
+    return clock.start_of(clock.next_month(clock.local_day(at).replace(day=1)))
 
 
 def _decide(asked: Request, state: RequestState, principal: Principal, answer: str) -> Request:

@@ -20,7 +20,6 @@ from quotas.errors import QuotaExhausted
 from quotas.models import Allowance, LedgerEntry, Quota, Reservation
 from quotas.selectors import find_differences
 from quotas.types import EntryKind, State
-from quotas.windows import next_month
 from tests.quotas.conftest import Travel, reserve
 from tests.racing import race
 from tests.servers import database_url
@@ -141,7 +140,7 @@ def test_the_same_rule_set_by_many_is_in_force_once(root: User) -> None:
 def test_c20_a_race_over_midnight_keeps_each_month_within_its_own_allowance(
     sara: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    midnight = clock.start_of(next_month(clock.local_day(clock.now()).replace(day=1)))
+    midnight = clock.start_of(clock.next_month(clock.local_day(clock.now()).replace(day=1)))
     instants = cycle([midnight - timedelta(microseconds=1), midnight])
     monkeypatch.setattr("core.clock.now", lambda: next(instants))
     results = race([lambda: reserve(sara)] * 100)
