@@ -2,11 +2,18 @@
 
 from typing import Any, ClassVar
 
+from allauth.account.admin import EmailAddressAdmin
+from allauth.account.models import EmailAddress
+from allauth.mfa.admin import AuthenticatorAdmin
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.admin import UserSessionAdmin
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin  # noqa: F401  # registers groups, which are taken back below
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +25,7 @@ from accounts.types import Role
 from audit.admin import ReadOnlyAdmin, RecordedAdmin
 
 admin.site.unregister(Group)  # the role is the only source of rights
+admin.site.unregister((EmailAddress, Authenticator, UserSession))  # allauth's own say nothing to the log
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -117,3 +125,34 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             services.revoke_api_key(user_id=key.user_id, key_id=key.pk)
         sentence = ngettext("%(count)s key is revoked.", "%(count)s keys are revoked.", len(queryset))
         messages.success(request, sentence % {"count": len(queryset)})
+
+
+@admin.register(EmailAddress)
+class AddressAdmin(RecordedAdmin, EmailAddressAdmin):
+    """Addresses as allauth keeps them beside people."""
+
+    @admin.action(description=EmailAddressAdmin.make_verified.short_description)  # type: ignore[attr-defined]
+    def make_verified(self, request: HttpRequest, queryset: QuerySet[EmailAddress]) -> None:
+        waiting = [address.pk for address in queryset.filter(verified=False)]
+        with transaction.atomic():
+            super().make_verified(request, queryset)
+            for address in EmailAddress.objects.filter(pk__in=waiting, verified=True):
+                self.log_change(request, address, [{"changed": {"fields": ["verified"]}}])
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(RecordedAdmin, AuthenticatorAdmin):
+    """Second factors are taken away here from who lost hers; only she makes them, and nobody reads their secrets."""
+
+    fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return False
+
+
+@admin.register(UserSession)
+class SessionAdmin(RecordedAdmin, UserSessionAdmin):
+    """Where people are signed in."""

@@ -36,6 +36,13 @@ class CourseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         else:
             obj.pk = services.create_course(code=obj.code, **fields).pk
 
+    def delete_model(self, request: HttpRequest, obj: Course) -> None:
+        services.delete_course(course_id=obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Course]) -> None:
+        for course in queryset:
+            self.delete_model(request, course)
+
 
 @admin.register(Enrollment)
 class EnrollmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

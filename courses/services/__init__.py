@@ -9,7 +9,7 @@ from courses.services.assignments import (
     move_assignment,
     withdraw_exception,
 )
-from courses.services.courses import create_course, update_course
+from courses.services.courses import create_course, delete_course, update_course
 from courses.services.permissions import ask_permission, decide_permission, withdraw_permission
 from courses.services.rosters import enroll, import_roster, remove_enrollment
 from courses.services.rules import accept_rule, check_exams, check_rules, check_running, publish_rule
@@ -26,6 +26,7 @@ __all__ = [
     "create_exam",
     "decide_permission",
     "delete_assignment",
+    "delete_course",
     "end_exam",
     "enroll",
     "except_from_exam",

@@ -60,6 +60,19 @@ def update_course(*, course_id: int, **changes: Unpack[CourseChanges]) -> Course
     return course
 
 
+@transaction.atomic
+def delete_course(*, course_id: int) -> None:
+    """Take away a course that was a mistake.
+
+    Raises:
+        NotFound: there is no such course.
+        ProtectedError: it was used, so it stays.
+    """
+    course = lock_course(course_id)
+    course.delete()
+    record_act("delete", course, {})
+
+
 def lock_course(course_id: int) -> Course:
     """The course, locked until the transaction ends.
 

@@ -1,6 +1,7 @@
 """Seven people before every door, and things of Sara's behind it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -57,15 +58,21 @@ class World:
 
     def ask(self, who: str, method: str, address: str) -> int:
         """The status of one empty request, which leaves nothing behind."""
+        with self.undone(who) as client:
+            response = client.generic(method, address, b"", "application/x-www-form-urlencoded")
+        return int(response.status_code)
+
+    @contextmanager
+    def undone(self, who: str) -> Iterator[Client]:
+        """The client as one of `PEOPLE`; what is done inside leaves nothing behind."""
         cache.clear()
         forget_attempts()
         self.client.cookies.clear()
         if who in self.sessions:
             self.client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[who]
         with transaction.atomic():
-            status = self.client.generic(method, address, b"", "application/x-www-form-urlencoded").status_code
+            yield self.client
             transaction.set_rollback(True)
-        return int(status)
 
 
 @pytest.fixture
