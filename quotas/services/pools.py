@@ -44,7 +44,7 @@ def set_pool(
     if course is None:
         raise NotFound(_("There is no such course."))
     pool = Pool.objects.filter(course=course).first() or Pool(course=course, unit=unit)
-    before = {name: getattr(pool, name) for name in _FIELDS} if pool.pk else {}
+    before: dict[str, object] = {name: getattr(pool, name) for name in _FIELDS} if pool.pk else {}
     pool.when_empty, pool.is_open = when_empty, is_open
     pool.changed_by_id, pool.changed_at = by_id, clock.now()
     pool.save()
@@ -52,7 +52,7 @@ def set_pool(
         course=course, unit=pool.unit, purse=Purse.POOL,
         defaults={"period": Period.ONCE, "scope": POOL_SCOPE + course.code, "window_start": BEGINNING},
     )  # fmt: skip
-    _set_cap(pool, cap, by_id=by_id)
+    before["cap"] = _set_cap(pool, cap, by_id=by_id)
     after = {name: getattr(pool, name) for name in _FIELDS} | {"cap": cap}
     record("pool.set", subject=f"course/{course.pk}", name=course.code, changes=differences(before, after))
     if add:
@@ -78,7 +78,8 @@ def fill_pool(*, course_id: int, amount: int, reason: str, by_id: int | None) ->
     return given
 
 
-def _set_cap(pool: Pool, cap: int | None, *, by_id: int | None) -> None:
+def _set_cap(pool: Pool, cap: int | None, *, by_id: int | None) -> int | None:
+    """Put `cap` in force; what it was before."""
     kind = (Unit(pool.unit), Period.ONCE, POOL_SCOPE + pool.course.code)
     present = find_rule(kind=kind, course_id=pool.course_id)
     reason = _("The cap of the course's pool.")
@@ -88,3 +89,4 @@ def _set_cap(pool: Pool, cap: int | None, *, by_id: int | None) -> None:
         )
     elif present is not None:
         withdraw_quota(quota_id=present.pk, by_id=by_id, reason=reason)
+    return present.limit if present is not None else None

@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from django.test import Client
 
 from accounts.models import User
+from audit.models import Entry
 from courses.models import Course
 from courses.services import create_course, enroll
 from courses.types import CourseRole
@@ -47,6 +48,8 @@ def test_an_administrator_opens_a_pool_fills_it_and_changes_how_it_works(root: U
     (pool,) = ask(root, "GET", "/api/pools/").json()["results"]
     changed = {name: pool[name] for name in ("unit", "cap", "is_open", "when_empty", "granted")}
     assert changed == {"unit": "prompts", "cap": None, "is_open": False, "when_empty": "personal", "granted": 300}
+    said = Entry.objects.filter(action="pool.set").latest("number").changes
+    assert said == {"cap": [5, None], "is_open": [True, False], "when_empty": ["refuse", "personal"]}
 
 
 def test_instructors_read_the_pools_of_their_courses_and_nobody_else_does(
