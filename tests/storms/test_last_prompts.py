@@ -25,7 +25,7 @@ ALLOWANCE = 20
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.mark.parametrize("workers", [1, 2] if connection.vendor == "sqlite" else [2])
+@pytest.mark.parametrize("workers", [1, 2] if connection.vendor == "sqlite" else [4])
 def test_c02_c22_no_more_and_no_less_than_the_allowance_is_served(
     offered: FakeUpstream, running_upstream: FakeUpstream, tmp_path: Path, workers: int
 ) -> None:
