@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Unpack
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import decrypt, encrypt
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -285,3 +287,19 @@ def _check_password(password: str, person: User) -> None:
 def _problems(line: int, error: ValidationError) -> list[Problem]:
     by_field = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
     return [Problem(line, "" if field == "__all__" else field, " ".join(said)) for field, said in by_field.items()]
+
+
+def encrypt_second_factors() -> int:
+    """Encrypt the secrets of every second factor again under the present key; how many factors there were."""
+    factors = list(Authenticator.objects.select_for_update().all())
+    for factor in factors:
+        factor.data = {name: _encrypt_again(value) for name, value in factor.data.items()}
+    Authenticator.objects.bulk_update(factors, ["data"])
+    return len(factors)
+
+
+def _encrypt_again(value: Any) -> Any:
+    """A secret, or a list of them; numbers are none."""
+    if isinstance(value, list):
+        return [_encrypt_again(each) for each in value]
+    return encrypt(decrypt(value)) if isinstance(value, str) else value

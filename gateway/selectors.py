@@ -11,11 +11,11 @@ from django.db import models as tables
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.types import Principal
-from core import clock
+from core import clock, credentials
 from core.errors import NotFound
 from core.text import one_line
 from core.types import Operation
-from gateway import credentials, telemetry
+from gateway import telemetry
 from gateway.errors import ModelNotFound
 from gateway.models import Model, Provider, Route, Upstream
 from gateway.routing import Circuit

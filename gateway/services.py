@@ -11,11 +11,11 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils.translation import gettext as _
 
+from accounts.services import encrypt_second_factors
 from audit.services import differences, record
-from core import clock
+from core import clock, credentials
 from core.errors import NotFound
 from core.types import Operation
-from gateway import credentials
 from gateway.errors import UpstreamError
 from gateway.examining import Examination, describe_failure, describe_listing
 from gateway.models import Model, Provider, Route, Upstream
@@ -243,14 +243,15 @@ def check_credential_stays(upstream: Upstream, *, base_url: str, secret: str) ->
 
 
 def rotate_credentials() -> int:
-    """Encrypt every credential again under the present key; how many there were."""
+    """Encrypt every credential and second factor again under the present key; how many there were."""
     with transaction.atomic():
         upstreams = list(Upstream.objects.exclude(credential_encrypted="").select_for_update())
         for upstream in upstreams:
             upstream.credential_encrypted = credentials.encrypt(credentials.decrypt(upstream.credential_encrypted))
         Upstream.objects.bulk_update(upstreams, ["credential_encrypted"])
-        record("credentials.rotate", subject="credentials", changes={"encrypted": [None, len(upstreams)]})
-    return len(upstreams)
+        count = len(upstreams) + encrypt_second_factors()
+        record("credentials.rotate", subject="credentials", changes={"encrypted": [None, count]})
+    return count
 
 
 def _check_model(model: Model) -> None:

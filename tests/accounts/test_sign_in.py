@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.conf import settings
 from django.contrib.auth.hashers import identify_hasher
 from django.core import mail
@@ -191,20 +190,6 @@ def test_the_admin_has_no_door_of_its_own(client: Client, root: User, sara: User
     administrator = Client()
     sign_in(administrator, root.email)
     assert administrator.get("/admin/").status_code == 200
-
-
-def test_a_second_factor_is_offered_and_asked_for(client: Client, sara: User) -> None:
-    sign_in(client, sara.email)
-    assert client.get("/accounts/2fa/").status_code == 200
-    activate = "/accounts/2fa/totp/activate/"
-    page = client.post(f"/accounts/reauthenticate/?next={activate}", {"password": PASSWORD}, follow=True)
-    assert page.status_code == 200
-    code = format_hotp_value(hotp_value(page.context["form"].secret, next(yield_hotp_counters_from_time())))
-    assert client.post(activate, {"code": code}).status_code == 302
-    other = Client()
-    answer = other.post(LOGIN, {"login": sara.email, "password": PASSWORD})
-    assert answer.headers["Location"] == "/accounts/2fa/authenticate/"
-    assert not is_signed_in(other)
 
 
 def test_a_sign_in_without_its_csrf_token_is_refused(sara: User) -> None:

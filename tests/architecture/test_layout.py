@@ -29,6 +29,7 @@ CORE_MODULES = {
     "append_only",
     "apps",
     "clock",
+    "credentials",
     "errors",
     "forms",
     "ids",

@@ -11,8 +11,8 @@ from django.test import Client
 from accounts.models import User
 from accounts.types import Principal, Role
 from audit.selectors import list_entries
+from core import credentials
 from core.types import Operation
-from gateway import credentials
 from gateway.checks import check_access_rules
 from gateway.models import Model, Provider, Upstream
 from gateway.selectors import access_of, list_models_for

@@ -7,11 +7,11 @@ from gateway.services import rotate_credentials
 
 
 class Command(BaseCommand):
-    help = "Encrypt every provider credential under the present key; CREDENTIAL_KEY_OLD may be dropped afterwards."
+    help = "Encrypt every credential and second factor under the present key; CREDENTIAL_KEY_OLD may go afterwards."
 
     def handle(self, *args: object, **options: object) -> None:
         try:
             count = rotate_credentials()
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{count} credentials are encrypted under the present key.")
+        self.stdout.write(f"{count} credentials and second factors are encrypted under the present key.")

@@ -1,4 +1,4 @@
-"""The secrets of providers: encrypted in the database with a key that lives outside it."""
+"""Secrets the database has to keep readable: encrypted there with a key that lives outside it."""
 
 import base64
 from functools import lru_cache
@@ -26,7 +26,7 @@ def decrypt(token: str) -> str:
         return _keys().decrypt(token.encode()).decode() if token else ""
     except InvalidToken as error:
         raise ImproperlyConfigured(
-            "A provider's credential cannot be opened: CREDENTIAL_KEY (or SECRET_KEY) changed. "
+            "A credential or second factor cannot be opened: CREDENTIAL_KEY (or SECRET_KEY) changed. "
             "Put the former value into CREDENTIAL_KEY_OLD, or enter the credential again."
         ) from error
 
