@@ -305,6 +305,7 @@ UPSTREAM_CONNECT_SECONDS = env.number("UPSTREAM_CONNECT_SECONDS", 5, least=1)
 UPSTREAM_FIRST_BYTE_SECONDS = env.number("UPSTREAM_FIRST_BYTE_SECONDS", 60, least=1)
 UPSTREAM_BETWEEN_SECONDS = env.number("UPSTREAM_BETWEEN_SECONDS", 30, least=1)
 UPSTREAM_TOTAL_SECONDS = env.number("UPSTREAM_TOTAL_SECONDS", 300, least=1)
+UPSTREAM_AWAY_SECONDS = env.number("UPSTREAM_AWAY_SECONDS", 300, least=60)  # then administrators are told
 UPSTREAM_CA_FILE = env.text("UPSTREAM_CA_FILE")
 UPSTREAM_PROXY = env.text("UPSTREAM_PROXY")
 PING_SECONDS = env.number("PING_SECONDS", 15, least=1)  # a silent stream says that it is alive

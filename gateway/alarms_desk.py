@@ -1,5 +1,6 @@
 """The administrators' pages of alarms. They stand here, above usage, because budgets name providers."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -16,7 +17,6 @@ from audit.lists import Column, Listing
 from core.errors import InvalidRequest
 from core.text import read_id
 from gateway.forms import AlarmFilterForm, BudgetForm
-from gateway.relay import AWAY
 from usage import selectors, services
 from usage.models import Alarm
 
@@ -80,7 +80,7 @@ def rules(request: HttpRequest) -> HttpResponse:
         "odd_calls": services.ODD_CALLS,
         "odd_times": services.ODD_TIMES,
         "refusals": services.REFUSALS,
-        "away": AWAY // 60,
+        "away": settings.UPSTREAM_AWAY_SECONDS // 60,
     }
     return render(request, "gateway/alarm_rules.html", context, status=400 if form.errors else 200)
 

@@ -44,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 _PAUSES = (0.2, 1, 5, 15)  # seconds between attempts to conclude while the database is away; then the sweeper does it
 _PATIENCE = 10  # seconds a person waits for the conclusion before the last byte, while the database is slow
-AWAY = 300  # seconds a place rests until administrators are told
 _CHECK = 5  # seconds between two looks at providers that rest
 _LOOK_SECONDS = 2  # between two looks at whether the people being answered are still welcome
 _DRAIN = 10  # seconds a stopping server waits for its conclusions
@@ -382,7 +381,7 @@ async def _check_resting() -> None:
             board.note_check(place, is_well=False)
         else:
             board.note_check(place, is_well=True)
-    away = board.list_away(seconds=AWAY)
+    away = board.list_away(seconds=settings.UPSTREAM_AWAY_SECONDS)
     if away:
         await hop(tell_away, away)
 

@@ -256,8 +256,10 @@ def running_server_of_all(
         "UPSTREAM_FIRST_BYTE_SECONDS": "3",
         "UPSTREAM_BETWEEN_SECONDS": "3",
         "PING_SECONDS": "1",
-        # It outlives the tests that start it: on its own clock it would end the calls that later ones begin long ago.
+        # It outlives the tests that start it: it would end the calls that later ones begin long ago, and tell them of
+        # providers that have gone with earlier ones.
         "SWEEP_SECONDS": "86400",
+        "UPSTREAM_AWAY_SECONDS": "86400",
     }
     with running_server(tmp_path_factory.mktemp("server"), environment=environment) as server:
         yield server

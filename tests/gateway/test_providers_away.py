@@ -1,6 +1,7 @@
 """A provider that rests and stays away is told to administrators; one that stumbles is not."""
 
 import pytest
+from django.conf import LazySettings
 
 from gateway import relay
 from gateway.errors import UpstreamDown
@@ -45,10 +46,12 @@ def test_a_provider_that_stays_away_is_told_once_a_day() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_serving_process_tells_what_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_serving_process_tells_what_it_has_seen(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
     monkeypatch.setattr(relay, "board", Board(lambda: 0.0))
     fail(relay.board, FAILURES)
-    monkeypatch.setattr(relay, "AWAY", 0)
+    settings.UPSTREAM_AWAY_SECONDS = 0
     monkeypatch.setattr(relay.board, "list_resting", list)  # nobody is asked in a test
     await relay._check_resting()
     assert await Alarm.objects.acount() == 1
