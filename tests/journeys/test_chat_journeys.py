@@ -74,6 +74,8 @@ def box(page: Page) -> Locator:
 
 
 def ask(page: Page, text: str) -> None:
+    """Ask as soon as the answer before is whole: until then nothing is sent."""
+    expect(page.locator("#send")).to_be_visible()
     box(page).fill(text)
     box(page).press("Enter")
 
