@@ -21,6 +21,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 from django.test import TransactionTestCase
+from django.utils import translation
 from pytest_django import DjangoDbBlocker
 from whitenoise import WhiteNoise
 
@@ -52,6 +53,12 @@ def _spare_the_disk(connection: BaseDatabaseWrapper, **_signal: object) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first: no process waits for the last file of another."""
     items.sort(key=lambda item: item.path.parent.name not in ("storms", "contract", "authorization"))
+
+
+@pytest.fixture(autouse=True)
+def _reads_english() -> None:
+    """The language of the last request stays the thread's, and a test must not read that of the one before."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
