@@ -21,6 +21,8 @@ from tests.storms.clients import Received, ask
 
 WRITERS, MOST_AT_ONCE = 50, 4
 STREAMS = how_many(300, 10_000)
+CALLERS = 20
+SPARE = CALLERS + 3  # connections that are kept for the next call, and the files of a database that upkeep looked into
 GROWTH = 20  # megabytes
 
 
@@ -99,13 +101,13 @@ def test_c32_streams_leave_neither_memory_nor_files_nor_threads(
     server: Server, offered: FakeUpstream, sara: User, saras_key: str
 ) -> None:
     set_quota(limit=100_000)
-    asyncio.run(ask_in_turns(server, saras_key, callers=20, each=10))
+    asyncio.run(ask_in_turns(server, saras_key, callers=CALLERS, each=10))
     before = look_at(server)
 
-    answers = asyncio.run(ask_in_turns(server, saras_key, callers=20, each=STREAMS // 20))
+    answers = asyncio.run(ask_in_turns(server, saras_key, callers=CALLERS, each=STREAMS // CALLERS))
 
     assert all(answer.is_complete for answer in answers)
-    wait_until(lambda: look_at(server)["files"] <= before["files"])
+    wait_until(lambda: look_at(server)["files"] <= before["files"] + SPARE)
     after = look_at(server)
     assert after["megabytes"] - before["megabytes"] <= GROWTH
     assert after["threads"] <= before["threads"]

@@ -17,7 +17,7 @@ from tests.servers import SERVE, running_server
 CALLS = 5
 ASKED, SYNCED, SENT = "asked", "synced", "sent"
 _EVENTS = {
-    ASKED: re.compile(r"(?:recvfrom|read)(?:\(| resumed).*, \"POST /v1/chat/completions HTTP"),
+    ASKED: re.compile(r"(?:recvfrom|read)(?:\(.*, | resumed>)\"POST /v1/chat/completions HTTP"),
     SYNCED: re.compile(r"(?:fsync|fdatasync)(?:\(.*| resumed.*)\) += 0"),
     SENT: re.compile(r"(?:sendto|write|writev|sendmsg)\(.*\"POST /v1/chat/completions HTTP"),
 }
