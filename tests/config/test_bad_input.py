@@ -114,6 +114,7 @@ def test_malformed_bodies_are_refused_everywhere_and_charge_nothing(signed_in: C
     assert list_failures(signed_in, lambda address: signed_in.generic("POST", address, body, kind).status_code) == []
 
 
+@BOTH
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_methods_that_nobody_expects_are_refused_everywhere(signed_in: Client, method: str) -> None:
     assert list_failures(signed_in, lambda address: signed_in.generic(method, address, b"[", JSON).status_code) == []

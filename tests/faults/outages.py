@@ -87,11 +87,11 @@ class Installation:
         return done.stdout
 
 
-def wait_until(truth: Callable[[], object]) -> float:
+def wait_until(truth: Callable[[], object], *, patience: float = PATIENCE) -> float:
     """Seconds until it is so. Another process brings it about: there is no event to wait for."""
     began = time.monotonic()
     while not truth():
-        assert time.monotonic() - began < PATIENCE, "it did not happen"
+        assert time.monotonic() - began < patience, "it did not happen"
         time.sleep(0.05)
     return time.monotonic() - began
 
