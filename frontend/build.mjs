@@ -1,7 +1,8 @@
 // Bundles each page's module: src/<page>.js becomes ../build/frontend/js/<page>.js.
 // What pages share, and what they load late, lands in chunks whose names carry their hash.
+// The font of formulas goes beside them, to ../build/frontend/fonts/, with its license.
 
-import { readdirSync, rmSync } from "node:fs";
+import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
@@ -26,3 +27,8 @@ await build({
   legalComments: "linked",
   logLevel: "warning",
 });
+
+const font = join(import.meta.dirname, "node_modules", "@fontsource", "stix-two-math");
+const fonts = join(target, "..", "fonts");
+cpSync(join(font, "files", "stix-two-math-latin-400-normal.woff2"), join(fonts, "stix-two-math.woff2"));
+cpSync(join(font, "LICENSE"), join(fonts, "stix-two-math.LICENSE.txt"));

@@ -380,6 +380,24 @@ def test_the_picture_of_the_readme(
     page.screenshot(path=place / "chat.png")
 
 
+def test_brackets_grow_with_what_they_hold(
+    visit: Page, student: Principal, sara: User, clauses: None, add_model: AddModel
+) -> None:
+    """Also on a machine without a font for formulas, as phones are: it comes with the product."""
+    add_model("good")
+    conversation = answered(student, "Phase?", r"$$(x) = \left(\frac{2\pi t}{12.42}\right)$$")
+    sign_in(visit, sara.email)
+    with visit.expect_response(lambda response: "/fonts/" in response.url):
+        visit.goto(f"/chat/{conversation}/")
+    visit.evaluate("document.fonts.ready")
+
+    brackets = visit.locator("math mo", has_text="(")
+    small, tall = (brackets.nth(place).bounding_box() for place in (0, 1))
+
+    assert small and tall
+    assert tall["height"] > 1.5 * small["height"]
+
+
 def answered(student: Principal, question: str, text: str) -> str:
     """A conversation with one answered question; gives its id."""
     asked = services.ask(principal=student, text=question, model="good")
