@@ -24,7 +24,7 @@ from audit.services import differences, record
 from core import clock
 from core.errors import NotFound, Refusal
 from core.sheets import Problem
-from core.text import one_line
+from core.text import join_sentences, one_line
 
 MAX_ACTIVE_KEYS = 20
 _OWN_TASTE = {"language", "theme", "is_advised", "waits_for_all"}  # a person's own, and no act of an administrator
@@ -286,7 +286,9 @@ def _check_password(password: str, person: User) -> None:
 
 def _problems(line: int, error: ValidationError) -> list[Problem]:
     by_field = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
-    return [Problem(line, "" if field == "__all__" else field, " ".join(said)) for field, said in by_field.items()]
+    return [
+        Problem(line, "" if field == "__all__" else field, join_sentences(said)) for field, said in by_field.items()
+    ]
 
 
 def encrypt_second_factors() -> int:

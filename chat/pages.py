@@ -22,6 +22,7 @@ from chat.services import LONGEST_DESCRIPTION, LONGEST_IMAGE_PROMPT, LONGEST_PRO
 from chat.types import Author, Branch, Complaint, ImageQuality, ImageSize, NamedPage, Place, Progress
 from core import clock
 from core.errors import DomainError
+from core.text import join_sentences
 from core.types import Operation
 from courses.selectors import CourseChoice, find_choice, list_choices
 from courses.types import Tag
@@ -293,7 +294,7 @@ def _note_of(choice: CourseChoice) -> str:
         if choice.is_readable
         else _("No teacher can open this chat.")
     )
-    return " ".join(said)
+    return join_sentences(said)
 
 
 def talks_context(principal: Principal, *, current: UUID | None, before: datetime | None = None) -> JsonObject:

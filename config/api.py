@@ -30,6 +30,7 @@ from accounts.types import Principal
 from core import clock
 from core.errors import DomainError, InvalidRequest, NotFound, Refusal
 from core.serializers import ExactSerializer
+from core.text import join_sentences
 from policies.selectors import list_running_notices
 from policies.services import check_open
 
@@ -147,6 +148,6 @@ def _invalid(error: ValidationError | exceptions.ValidationError) -> dict[str, A
         by_field: Any = error.message_dict if hasattr(error, "error_dict") else {"non_field_errors": error.messages}
     else:
         by_field = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
-    general = [str(sentence) for key in ("non_field_errors", "__all__") for sentence in by_field.get(key, ())]
+    general = [sentence for key in ("non_field_errors", "__all__") for sentence in by_field.get(key, ())]
     fields = {name: said for name, said in by_field.items() if name not in ("non_field_errors", "__all__")}
-    return envelope(InvalidRequest.code, " ".join(general) or str(_("Some fields need mending.")), fields)
+    return envelope(InvalidRequest.code, join_sentences(general) or str(_("Some fields need mending.")), fields)

@@ -16,6 +16,15 @@ def one_line(value: str, *, longest: int | None = None) -> str:
     return line if longest is None or len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
+def join_sentences(sentences: Iterable[object]) -> str:
+    """Sentences after one another. A full-width mark at the end of one is its own space (CLREQ, 3.1.4)."""
+    joined = ""
+    for sentence in map(str, sentences):
+        space = " " if joined and unicodedata.east_asian_width(joined[-1]) not in "FW" else ""
+        joined += space + sentence
+    return joined
+
+
 def is_printable(character: str) -> bool:
     """Whether the character is neither a control nor one that reorders its neighbors."""
     return unicodedata.category(character) != "Cc" and character not in _BIDIRECTIONAL

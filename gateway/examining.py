@@ -8,6 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from core.text import join_sentences
 from gateway.errors import UpstreamDown, UpstreamError, UpstreamTimeout
 from gateway.routing import Circuit
 from gateway.selectors import Health
@@ -43,7 +44,7 @@ def describe_listing(offered: Collection[str], wanted: Collection[str], *, milli
         return Examination(is_well=True, words=words)
     named = ", ".join(missing[:_MOST_NAMED]) + (" …" if len(missing) > _MOST_NAMED else "")
     lacking = _("Not among them, though models here are sent there under these names: %(names)s.") % {"names": named}
-    return Examination(is_well=False, words=f"{words} {lacking}", missing=missing)
+    return Examination(is_well=False, words=join_sentences([words, lacking]), missing=missing)
 
 
 def describe_failure(error: UpstreamError) -> Examination:

@@ -20,7 +20,7 @@ from accounts.types import Role
 from audit.lists import Column, Listing
 from core import clock
 from core.errors import DomainError, NotFound
-from core.text import read_id
+from core.text import join_sentences, read_id
 from courses import services
 from courses.models import Assignment, Course, Permission
 from courses.selectors import (
@@ -116,7 +116,7 @@ def remove_assignment(request: HttpRequest, code: str, assignment: str) -> HttpR
     try:
         services.delete_assignment(course_id=course.pk, assignment_id=about.pk if about else 0)
     except ValidationError as problem:
-        return _assignments(request, course, problem=" ".join(problem.messages))
+        return _assignments(request, course, problem=join_sentences(problem.messages))
     messages.success(request, _("The assignment is gone."))
     return redirect("review_rule", course.code)
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.services import differences
 from core.sheets import Problem
+from core.text import join_sentences
 from courses.errors import UnreadableRoster
 from courses.models import Course, Enrollment
 from courses.roster_file import RosterLine, read_roster
@@ -71,7 +72,7 @@ def import_roster(
             try:
                 changes.append(_read_line(course, line, people.get(line.email), before.get(line.email)))
             except ValidationError as problem:
-                problems.append(Problem(line.number, "email", " ".join(problem.messages)))
+                problems.append(Problem(line.number, "email", join_sentences(problem.messages)))
         if problems:
             raise UnreadableRoster(sorted(problems))
         if remove_absent:
