@@ -278,7 +278,7 @@ class Reservation(models.Model):
                 name="reservation_open_lease",
             ),
             models.Index(
-                fields=["user"],
+                fields=["user", "lease_until"],
                 condition=Q(state__in=OPEN_STATES),
                 name="reservation_open_user",
             ),
@@ -314,10 +314,11 @@ class LedgerEntry(AppendOnly):
     Per allowance: Σ delta_used = used, Σ delta_held = held, Σ delta_granted = granted.
     """
 
-    # Without indexes of their own: `entry_by_allowance` and `movement_once` begin with them.
+    # Without indexes of their own: `entry_by_allowance` and `movement_once` begin with the first two, and nearly all
+    # entries are of calls, which have no grant and no actor, and so no line in the indexes of those.
     allowance = models.ForeignKey(Allowance, models.PROTECT, related_name="entries", db_index=False)
     reservation = models.ForeignKey(Reservation, models.PROTECT, null=True, related_name="entries", db_index=False)
-    grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="+")
+    grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="+", db_index=False)
     quota = models.ForeignKey(Quota, models.PROTECT, null=True, related_name="+", help_text=_("The rule in force."))
     kind = models.CharField(max_length=10, choices=EntryKind)
     delta_used = models.BigIntegerField(default=0)
@@ -327,7 +328,7 @@ class LedgerEntry(AppendOnly):
     held_after = models.BigIntegerField()
     granted_after = models.BigIntegerField()
     limit_then = models.BigIntegerField(null=True, help_text=_("The rule's limit, without grants; empty: unmetered."))
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False)
     reason = models.CharField(max_length=240, blank=True)
     at = models.DateTimeField(default=clock.now)
 
@@ -338,7 +339,11 @@ class LedgerEntry(AppendOnly):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["reservation", "allowance", "kind"], name="movement_once"),
         ]
-        indexes: ClassVar = [models.Index(fields=["allowance", "-id"], name="entry_by_allowance")]
+        indexes: ClassVar = [
+            models.Index(fields=["allowance", "-id"], name="entry_by_allowance"),
+            models.Index(fields=["grant"], condition=Q(grant__isnull=False), name="entry_by_grant"),
+            models.Index(fields=["actor"], condition=Q(actor__isnull=False), name="entry_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.delta_used:+d} {self.delta_held:+d}"

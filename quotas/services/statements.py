@@ -2,6 +2,9 @@
 
 To be run in the order of these functions (decision 0020): people, reservations, purses by id. A question about nothing
 is no statement.
+
+Each key is looked up by itself, in a subquery or in an array, and never joined to a table: as long as PostgreSQL knows
+nothing of a table, as in a new installation, it takes the keys of a batch for many and would read all of it.
 """
 
 from collections.abc import Collection
@@ -9,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.models import User
-from core.rows import IS_SQLITE, Statement, fields_of, given, pack
+from core.rows import IS_SQLITE, Fields, Statement, fields_of, given, pack
 from quotas.models import Allowance, LedgerEntry, Reservation
 from quotas.types import OPEN_STATES, Period, Purse, State, Unit
 
@@ -23,12 +26,20 @@ _PERIOD_KEY = ("user", "unit", "period", "scope", "window_start")
 _OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)  # as in the condition of the partial indexes
 
 
+def use_indexes() -> Statement | None:
+    """Keeps PostgreSQL from reading whole tables to the end of the transaction.
+
+    A plan is kept for long (decision 0014), and the one that was made while a table was empty reads all of it.
+    """
+    return None if IS_SQLITE else Statement("select set_config('enable_seqscan', 'off', true)", [], ())
+
+
 def lock_people_of(call_ids: Collection[UUID]) -> Statement | None:
     """Makes whoever counts something of these calls' people wait for each other."""
     if not call_ids or IS_SQLITE:
         return None
     call = fields_of(Reservation, "call_id")
-    people = f"select user_id from quotas_reservation where call_id in (select c0 from {given('g', call)})"
+    people = f"select user_id from quotas_reservation where {_among('call_id', call)}"
     return Statement(_lock("id", "accounts_user", "id", people), [_pack_calls(call_ids)], fields_of(User, "id"))
 
 
@@ -48,7 +59,7 @@ def make_purses(keys: Collection[PeriodKey]) -> Statement | None:
     statement = (
         f"insert into quotas_allowance ({columns}, purse, granted, used, held) "
         f"select c0, c1, c2, c3, c4, '{Purse.PERIOD.value}', 0, 0, 0 from {given('g', fields)} "
-        f"where not exists (select 1 from quotas_allowance a where {same} and a.purse = '{Purse.PERIOD.value}') "
+        f"where (select a.id from quotas_allowance a where {same} and a.purse = '{Purse.PERIOD.value}') is null "
         "order by 1, 2, 3, 4, 5 on conflict do nothing"
     )
     return Statement(statement, [pack(fields, keys)]) if keys else None
@@ -65,25 +76,20 @@ def lock_purses(
     parameters = []
     if keys:
         parts.append(
-            f"select a.id from {given('k', key)} join quotas_allowance a on {same} and a.purse = '{Purse.PERIOD.value}'"
+            f"select (select a.id from quotas_allowance a where {same} and a.purse = '{Purse.PERIOD.value}') "
+            f"from {given('k', key)}"
         )
         parameters.append(pack(key, keys))
     for purse in (Purse.GRANT, Purse.PURCHASED) if owners else ():
-        parts.append(
-            f"select a.id from {given('o', owner)} join quotas_allowance a on a.user_id = o.c0 "
-            f"and a.purse = '{purse.value}'"
-        )
+        parts.append(f"select id from quotas_allowance where {_among('user_id', owner)} and purse = '{purse.value}'")
         parameters.append(pack(owner, [(user_id,) for user_id in owners]))
     if course_ids:
         parts.append(
-            f"select a.id from {given('p', course)} join quotas_allowance a on a.course_id = p.c0 "
-            f"and a.purse = '{Purse.POOL.value}'"
+            f"select id from quotas_allowance where {_among('course_id', course)} and purse = '{Purse.POOL.value}'"
         )
         parameters.append(pack(course, [(course_id,) for course_id in course_ids]))
     if call_ids:
-        parts.append(
-            f"select e.allowance_id from {given('c', call)} join quotas_ledgerentry e on e.reservation_id = c.c0"
-        )
+        parts.append(f"select allowance_id from quotas_ledgerentry where {_among('reservation_id', call)}")
         parameters.append(_pack_calls(call_ids))
     fields = fields_of(Allowance, *_PURSE, *_COUNTERS)
     columns = ", ".join(field.name for field in fields)
@@ -101,27 +107,27 @@ def list_movements(call_ids: Collection[UUID]) -> Statement | None:
     statement = (
         "select reservation_id, allowance_id, min(quota_id), min(limit_then), "
         "cast(sum(delta_used) as bigint), cast(sum(delta_held) as bigint) from quotas_ledgerentry "
-        f"where reservation_id in (select c0 from {given('g', fields[:1])}) "
+        f"where {_among('reservation_id', fields[:1])} "
         "group by reservation_id, allowance_id order by min(id)"
     )
     return Statement(statement, [_pack_calls(call_ids)], fields) if call_ids else None
 
 
 def count_open(user_ids: Collection[int], *, at: datetime) -> Statement | None:
-    """How many calls of each person are running; nobody who has none is in it."""
+    """How many calls of each person are running."""
     person, lease = fields_of(Reservation, "user"), fields_of(Reservation, "lease_until")
     statement = (
-        f"select r.user_id, count(*) from {given('g', person)} join quotas_reservation r on r.user_id = g.c0 "
-        f"where r.state in ({_OPEN}) and r.lease_until > (select c0 from {given('m', lease)}) group by r.user_id"
+        "select g.c0, (select count(*) from quotas_reservation r where r.user_id = g.c0 "
+        f"and r.state in ({_OPEN}) and r.lease_until > m.c0) from {given('m', lease)}, {given('g', person)}"
     )
-    parameters = [pack(person, [(user_id,) for user_id in user_ids]), pack(lease, [(at,)])]
+    parameters = [pack(lease, [(at,)]), pack(person, [(user_id,) for user_id in user_ids])]
     return Statement(statement, parameters, (*person, *person)) if user_ids else None
 
 
 def count_reversed(call_ids: Collection[UUID], *, since: datetime) -> Statement | None:
     """How many calls of each of these calls' people were given back after their first content since then."""
     call, person, end = (fields_of(Reservation, name) for name in ("call_id", "user", "ended_at"))
-    people = f"select user_id from quotas_reservation where call_id in (select c0 from {given('g', call)})"
+    people = f"select user_id from quotas_reservation where {_among('call_id', call)}"
     statement = (
         f"select user_id, count(*) from quotas_reservation where user_id in ({people}) "
         f"and state = '{State.REVERSED.value}' and ended_at >= (select c0 from {given('m', end)}) group by user_id"
@@ -133,6 +139,12 @@ def count_reversed(call_ids: Collection[UUID], *, since: datetime) -> Statement 
 
 def _pack_calls(call_ids: Collection[UUID]) -> str:
     return pack(fields_of(Reservation, "call_id"), [(call_id,) for call_id in call_ids])
+
+
+def _among(column: str, key: Fields) -> str:
+    """SQL of the condition that a column is one of the keys that come as a parameter."""
+    keys = f"select c0 from {given('g', key)}"
+    return f"{column} in ({keys})" if IS_SQLITE else f"{column} = any(array({keys}))"
 
 
 def _lock(columns: str, table: str, key: str, wanted: str) -> str:

@@ -541,7 +541,7 @@ def _png() -> str:
 
 def _images(make: Callable[[int], list[object]]) -> Behavior:
     async def paint(out: Out, body: dict[str, Any], attempt: int) -> None:
-        await out.json(200, {"created": 1, "data": make(body.get("n", 1))})
+        await out.json(200, {"created": 1, "data": make(int(body.get("n", 1)))})
 
     return paint
 

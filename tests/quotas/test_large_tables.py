@@ -7,7 +7,7 @@ from functools import partial
 
 import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from accounts.models import User
 from core import clock
@@ -48,6 +48,26 @@ def behind(purse: Allowance, act: Callable[[], object]) -> None:
             time.sleep(0.01)
         other.commit()
         waiting.result()
+
+
+def test_a_batch_reads_no_whole_table_whatever_is_known_of_it(people: list[User]) -> None:
+    """Statistics come late in a new installation: until then PostgreSQL would read all entries for each batch."""
+
+    def scans() -> list[tuple[str, int]]:
+        with connection.cursor() as cursor:
+            cursor.execute("select relname, seq_scan from pg_stat_xact_user_tables where relname like 'quotas_%'")
+            return sorted(cursor.fetchall())
+
+    services.set_quota(limit=9, scope="chat")
+    with transaction.atomic():
+        first = reserve(people[0]).call_id
+        before = scans()
+
+        services.dispatch(call_id=first)
+        services.settle(call_id=first)
+        services.reverse(call_id=first)
+
+        assert scans() == before
 
 
 def test_a_call_finds_the_purses_it_waited_for(people: list[User]) -> None:
