@@ -7,7 +7,8 @@ the same kind, so that memory does not grow with it. It stands beside the log be
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -24,6 +25,9 @@ from core.threads import hop
 PAGE = 50
 CHUNK = 2000  # rows of a CSV in memory at once
 COUNTED = 10_000  # beyond it, a list is "more than" so long: counting would cost more than the page
+
+# Of a table, or a few that were worked out: these have a text as `pk` each, and are sorted here.
+Rows: TypeAlias = QuerySet[Any] | Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Listing:
     def answer(
         self,
         request: HttpRequest,
-        rows: QuerySet[Any] | None,
+        rows: Rows | None,
         *,
         template: str,
         form: forms.Form | None = None,
@@ -85,7 +89,7 @@ class Listing:
         """The page or, with `format=csv` in the address, the file of all its pages.
 
         Args:
-            rows: the rows that match; None when the filter cannot be read.
+            rows: the rows that match, in any order; None when the filter cannot be read.
             form: the filter.
             totals: what all the rows that match come to, by the name of the column.
             path: where the list stands, if not at the address that is answered.
@@ -103,7 +107,7 @@ class Listing:
             after=_key(rows, request.GET.get("after")),
             before=_key(rows, request.GET.get("before")),
         )
-        counted = rows.order_by().values("pk")[: COUNTED + 1].count()
+        counted = rows.order_by().values("pk")[: COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
         context["list"] = {
             "row": self.row,
             "heads": self._heads(request, chosen, path),
@@ -138,7 +142,7 @@ class Listing:
             for column in self.columns
         ]
 
-    def _file(self, request: HttpRequest, rows: QuerySet[Any], order: str) -> StreamingHttpResponse:
+    def _file(self, request: HttpRequest, rows: Rows, order: str) -> StreamingHttpResponse:
         record(f"{self.name}.export", subject=self.name, changes={"asked": [None, _query(request, "format")]})
         # Now, in the reader's language; the byte order mark tells spreadsheets that the text is UTF-8.
         head = "\ufeff" + csv_line(str(column.title) for column in self.columns if column.cell)
@@ -148,7 +152,7 @@ class Listing:
             headers={"Content-Disposition": f'attachment; filename="{self.name}.csv"'},
         )
 
-    async def _lines(self, head: str, rows: QuerySet[Any], order: str) -> AsyncIterator[str]:
+    async def _lines(self, head: str, rows: Rows, order: str) -> AsyncIterator[str]:
         yield head
         cells = [column.cell for column in self.columns if column.cell]
         window = await hop(window_of, rows, order=order, size=CHUNK)
@@ -159,10 +163,10 @@ class Listing:
             window = await hop(window_of, rows, order=order, size=CHUNK, after=window.after)
 
 
-def window_of(
-    rows: QuerySet[Any], *, order: str, after: object = None, before: object = None, size: int = PAGE
-) -> Window:
+def window_of(rows: Rows, *, order: str, after: object = None, before: object = None, size: int = PAGE) -> Window:
     """At most `size` rows in `order`, those after or before the row with that key; from the start without one."""
+    if not isinstance(rows, QuerySet):
+        return _window_of_few(rows, order=order, after=after, before=before, size=size)
     is_falling, field = order.startswith("-"), order.removeprefix("-")
     if before is not None:
         is_falling = not is_falling
@@ -179,6 +183,19 @@ def window_of(
     return Window(found, found[0].pk if found and after is not None else None, found[-1].pk if is_more else None)
 
 
+def _window_of_few(rows: Sequence[Any], *, order: str, after: object, before: object, size: int) -> Window:
+    found = sorted(rows, key=attrgetter(order.removeprefix("-"), "pk"), reverse=order.startswith("-"))
+    places = {row.pk: place for place, row in enumerate(found)}
+    if before in places:
+        end = places[before]
+        start = max(0, end - size)
+    else:
+        start = places[after] + 1 if after in places else 0
+        end = start + size
+    shown = found[start:end]
+    return Window(shown, shown[0].pk if shown and start else None, shown[-1].pk if end < len(found) else None)
+
+
 def _beyond(rows: QuerySet[Any], field: str, edge: object, *, is_falling: bool) -> Q:
     # A row that the filter does not let through any more still has its place, unless the place is computed.
     known = rows if field in rows.query.annotations else rows.model._default_manager
@@ -192,9 +209,11 @@ def _beyond(rows: QuerySet[Any], field: str, edge: object, *, is_falling: bool) 
     )
 
 
-def _key(rows: QuerySet[Any], text: str | None) -> object:
+def _key(rows: Rows, text: str | None) -> object:
     if not text:
         return None
+    if not isinstance(rows, QuerySet):
+        return text
     try:
         if len(text) > 40 or (text.isdigit() and len(text) > 18):
             raise ValidationError("")

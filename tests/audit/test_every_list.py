@@ -12,7 +12,8 @@ from django.urls import get_resolver
 from accounts.models import User
 from audit.models import Entry
 from audit.services import record
-from chat.models import Hold
+from chat.models import Conversation, Hold, Message, Opinion, SavedPrompt
+from chat.types import Author
 from core import clock
 from core.text import csv_line
 from courses.models import Course, Permission
@@ -40,9 +41,11 @@ LISTS = {
     "/manage/clauses/": ["search", "clause", "state"],
     "/manage/notices/": ["state"],
     "/manage/models/": ["search"],
+    "/manage/models/opinions/": ["search"],
     "/manage/providers/": ["search"],
     "/manage/alarms/": ["kind", "state"],
     "/manage/holds/": ["search", "state"],
+    "/manage/prompts/": ["search", "language", "state"],
     "/manage/audit/": ["search", "action", "subject", "through", "first_day", "last_day"],
 }
 TAUGHT = {
@@ -72,6 +75,10 @@ def campus(root: User, ines: User, sara: User, clauses: None) -> None:
     wordings = {f"{part}_{lang}": FORMULA for part in ("title", "body") for lang in ("en", "zh_hant", "zh_hans")}
     create_version(clause_id=Clause.objects.get().pk, wordings=wordings, change_note=FORMULA)
     Alarm.objects.create(kind=AlarmKind.REFUSALS, subject=FORMULA, window="2026-11-01")
+    SavedPrompt.objects.create(title=FORMULA, command="sum", text=FORMULA)
+    chat = Conversation.objects.create(user=sara, title=FORMULA, model="m")
+    answer = Message.objects.create(conversation=chat, author=Author.MODEL, text=FORMULA, model="m")
+    Opinion.objects.create(answer=answer, user=sara, model="m", is_good=True)
     Hold.objects.create(user=sara, case=FORMULA, reason=FORMULA, placed_by=root)
     create_notice(columns={f"text_{lang}": FORMULA for lang in ("en", "zh_hant", "zh_hans")})
     record("test.act", subject="test/1", name=FORMULA, reason=FORMULA)
