@@ -5,10 +5,10 @@ are found by the last row seen, not by counting: a page costs the same wherever 
 the same kind, so that memory does not grow with it. It stands beside the log because an export is an act.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -22,6 +22,7 @@ from core.errors import InvalidRequest
 from core.text import csv_line
 from core.threads import hop
 
+T = TypeVar("T")
 PAGE = 50
 CHUNK = 2000  # rows of a CSV in memory at once
 COUNTED = 10_000  # beyond it, a list is "more than" so long: counting would cost more than the page
@@ -40,6 +41,7 @@ class Column:
         cell: its value in a CSV; None for a column of buttons, whose title only those hear who cannot see them.
         order_by: the field or annotation to sort by, one that is never empty; "" where the column cannot be sorted.
         is_number: set to the right.
+        is_below: on the page it stands in the cell of the column before it, under both titles.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Column:
     cell: Callable[[Any], object] | None
     order_by: str = ""
     is_number: bool = False
+    is_below: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,9 @@ class Listing:
             "count": min(counted, COUNTED),
             "is_more": counted > COUNTED,
             "query": _query(request, "after", "before", "format"),
-            "totals": [(column, totals.get(column.name, "")) for column in self.columns] if totals else None,
+            "totals": self._by_cell((column, totals.get(column.name, "")) for column in self.columns)
+            if totals
+            else None,
         }
         return render(request, template, context, status=status)
 
@@ -128,10 +133,10 @@ class Listing:
         field = next(column.order_by for column in self.columns if column.name == chosen.removeprefix("-"))
         return f"-{field}" if chosen.startswith("-") else field
 
-    def _heads(self, request: HttpRequest, chosen: str, path: str) -> list[dict[str, Any]]:
+    def _heads(self, request: HttpRequest, chosen: str, path: str) -> list[list[dict[str, Any]]]:
         query = _query(request, "after", "before", "format", "sort")
         sorted_by = {chosen.removeprefix("-"): "descending" if chosen.startswith("-") else "ascending"}
-        return [
+        return self._by_cell(
             {
                 "title": column.title,
                 "is_number": column.is_number,
@@ -140,7 +145,16 @@ class Listing:
                 "sorted": sorted_by.get(column.name, ""),
             }
             for column in self.columns
-        ]
+        )
+
+    def _by_cell(self, of_columns: Iterable[T]) -> list[list[T]]:
+        """What there is of each column, by the cell of the page in which the column stands."""
+        cells: list[list[T]] = []
+        for column, one in zip(self.columns, of_columns, strict=True):
+            if not column.is_below:
+                cells.append([])
+            cells[-1].append(one)
+        return cells
 
     def _file(self, request: HttpRequest, rows: Rows, order: str) -> StreamingHttpResponse:
         record(f"{self.name}.export", subject=self.name, changes={"asked": [None, _query(request, "format")]})
