@@ -19,7 +19,7 @@ from accounts.keys import digest_of, new_secret, prefix_of
 from accounts.models import ApiKey, Department, User
 from accounts.people_file import PersonLine, read_people
 from accounts.selectors import get_api_key, get_person_by_id
-from accounts.types import ImportedPerson, PersonChanges, Role
+from accounts.types import ImportedPerson, PersonChanges, Role, TasteChanges
 from audit.services import differences, record
 from core import clock
 from core.errors import NotFound, Refusal
@@ -27,7 +27,6 @@ from core.sheets import Problem
 from core.text import join_sentences, one_line
 
 MAX_ACTIVE_KEYS = 20
-_OWN_TASTE = {"language", "theme", "is_advised", "waits_for_all"}  # a person's own, and no act of an administrator
 
 
 @transaction.atomic
@@ -60,7 +59,7 @@ def update_person(*, user_id: int, **changes: Unpack[PersonChanges]) -> User:
         LastAdministrator: nobody could administer afterwards.
     """
     person, changed = _change_person(user_id, changes)
-    if changed.keys() - _OWN_TASTE:
+    if changed:
         act = "change"
         if "is_active" in changed:
             act = "restore" if person.is_active else "suspend"
@@ -68,7 +67,18 @@ def update_person(*, user_id: int, **changes: Unpack[PersonChanges]) -> User:
     return person
 
 
-def _change_person(user_id: int, changes: PersonChanges) -> tuple[User, dict[str, list[Any]]]:
+@transaction.atomic
+def update_taste(*, user_id: int, **changes: Unpack[TasteChanges]) -> None:
+    """Keep how a person likes the pages, said by that person: no act of office, so the log says nothing.
+
+    Raises:
+        NotFound: there is no such person.
+        ValidationError: by field, when a value does not fit.
+    """
+    _change_person(user_id, changes)
+
+
+def _change_person(user_id: int, changes: PersonChanges | TasteChanges) -> tuple[User, dict[str, list[Any]]]:
     """The person afterwards, and what is different by field."""
     if changes.get("role", Role.ADMIN) != Role.ADMIN or not changes.get("is_active", True):
         _check_administered_without(user_id)

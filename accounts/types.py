@@ -46,6 +46,12 @@ class PersonChanges(TypedDict, total=False):
     is_active: bool
     suspension_reason: str
     language: str
+
+
+class TasteChanges(TypedDict, total=False):
+    """What `accounts.services.update_taste` may change; what is absent stays."""
+
+    language: str
     theme: str
     is_advised: bool
     waits_for_all: bool

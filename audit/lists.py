@@ -5,9 +5,10 @@ are found by the last row seen, not by counting: a page costs the same wherever 
 the same kind, so that memory does not grow with it. It stands beside the log because an export is an act.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -21,9 +22,13 @@ from core.errors import InvalidRequest
 from core.text import csv_line
 from core.threads import hop
 
+T = TypeVar("T")
 PAGE = 50
 CHUNK = 2000  # rows of a CSV in memory at once
 COUNTED = 10_000  # beyond it, a list is "more than" so long: counting would cost more than the page
+
+# Of a table, or a few that were worked out: these have a text as `pk` each, and are sorted here.
+Rows: TypeAlias = QuerySet[Any] | Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Column:
         cell: its value in a CSV; None for a column of buttons, whose title only those hear who cannot see them.
         order_by: the field or annotation to sort by, one that is never empty; "" where the column cannot be sorted.
         is_number: set to the right.
+        is_below: on the page it stands in the cell of the column before it, under both titles.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Column:
     cell: Callable[[Any], object] | None
     order_by: str = ""
     is_number: bool = False
+    is_below: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class Listing:
     def answer(
         self,
         request: HttpRequest,
-        rows: QuerySet[Any] | None,
+        rows: Rows | None,
         *,
         template: str,
         form: forms.Form | None = None,
@@ -85,7 +92,7 @@ class Listing:
         """The page or, with `format=csv` in the address, the file of all its pages.
 
         Args:
-            rows: the rows that match; None when the filter cannot be read.
+            rows: the rows that match, in any order; None when the filter cannot be read.
             form: the filter.
             totals: what all the rows that match come to, by the name of the column.
             path: where the list stands, if not at the address that is answered.
@@ -103,7 +110,7 @@ class Listing:
             after=_key(rows, request.GET.get("after")),
             before=_key(rows, request.GET.get("before")),
         )
-        counted = rows.order_by().values("pk")[: COUNTED + 1].count()
+        counted = rows.order_by().values("pk")[: COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
         context["list"] = {
             "row": self.row,
             "heads": self._heads(request, chosen, path),
@@ -111,7 +118,9 @@ class Listing:
             "count": min(counted, COUNTED),
             "is_more": counted > COUNTED,
             "query": _query(request, "after", "before", "format"),
-            "totals": [(column, totals.get(column.name, "")) for column in self.columns] if totals else None,
+            "totals": self._by_cell((column, totals.get(column.name, "")) for column in self.columns)
+            if totals
+            else None,
         }
         return render(request, template, context, status=status)
 
@@ -124,10 +133,10 @@ class Listing:
         field = next(column.order_by for column in self.columns if column.name == chosen.removeprefix("-"))
         return f"-{field}" if chosen.startswith("-") else field
 
-    def _heads(self, request: HttpRequest, chosen: str, path: str) -> list[dict[str, Any]]:
+    def _heads(self, request: HttpRequest, chosen: str, path: str) -> list[list[dict[str, Any]]]:
         query = _query(request, "after", "before", "format", "sort")
         sorted_by = {chosen.removeprefix("-"): "descending" if chosen.startswith("-") else "ascending"}
-        return [
+        return self._by_cell(
             {
                 "title": column.title,
                 "is_number": column.is_number,
@@ -136,9 +145,18 @@ class Listing:
                 "sorted": sorted_by.get(column.name, ""),
             }
             for column in self.columns
-        ]
+        )
 
-    def _file(self, request: HttpRequest, rows: QuerySet[Any], order: str) -> StreamingHttpResponse:
+    def _by_cell(self, of_columns: Iterable[T]) -> list[list[T]]:
+        """What there is of each column, by the cell of the page in which the column stands."""
+        cells: list[list[T]] = []
+        for column, one in zip(self.columns, of_columns, strict=True):
+            if not column.is_below:
+                cells.append([])
+            cells[-1].append(one)
+        return cells
+
+    def _file(self, request: HttpRequest, rows: Rows, order: str) -> StreamingHttpResponse:
         record(f"{self.name}.export", subject=self.name, changes={"asked": [None, _query(request, "format")]})
         # Now, in the reader's language; the byte order mark tells spreadsheets that the text is UTF-8.
         head = "\ufeff" + csv_line(str(column.title) for column in self.columns if column.cell)
@@ -148,7 +166,7 @@ class Listing:
             headers={"Content-Disposition": f'attachment; filename="{self.name}.csv"'},
         )
 
-    async def _lines(self, head: str, rows: QuerySet[Any], order: str) -> AsyncIterator[str]:
+    async def _lines(self, head: str, rows: Rows, order: str) -> AsyncIterator[str]:
         yield head
         cells = [column.cell for column in self.columns if column.cell]
         window = await hop(window_of, rows, order=order, size=CHUNK)
@@ -159,10 +177,10 @@ class Listing:
             window = await hop(window_of, rows, order=order, size=CHUNK, after=window.after)
 
 
-def window_of(
-    rows: QuerySet[Any], *, order: str, after: object = None, before: object = None, size: int = PAGE
-) -> Window:
+def window_of(rows: Rows, *, order: str, after: object = None, before: object = None, size: int = PAGE) -> Window:
     """At most `size` rows in `order`, those after or before the row with that key; from the start without one."""
+    if not isinstance(rows, QuerySet):
+        return _window_of_few(rows, order=order, after=after, before=before, size=size)
     is_falling, field = order.startswith("-"), order.removeprefix("-")
     if before is not None:
         is_falling = not is_falling
@@ -179,6 +197,19 @@ def window_of(
     return Window(found, found[0].pk if found and after is not None else None, found[-1].pk if is_more else None)
 
 
+def _window_of_few(rows: Sequence[Any], *, order: str, after: object, before: object, size: int) -> Window:
+    found = sorted(rows, key=attrgetter(order.removeprefix("-"), "pk"), reverse=order.startswith("-"))
+    places = {row.pk: place for place, row in enumerate(found)}
+    if before in places:
+        end = places[before]
+        start = max(0, end - size)
+    else:
+        start = places[after] + 1 if after in places else 0
+        end = start + size
+    shown = found[start:end]
+    return Window(shown, shown[0].pk if shown and start else None, shown[-1].pk if end < len(found) else None)
+
+
 def _beyond(rows: QuerySet[Any], field: str, edge: object, *, is_falling: bool) -> Q:
     # A row that the filter does not let through any more still has its place, unless the place is computed.
     known = rows if field in rows.query.annotations else rows.model._default_manager
@@ -192,9 +223,11 @@ def _beyond(rows: QuerySet[Any], field: str, edge: object, *, is_falling: bool) 
     )
 
 
-def _key(rows: QuerySet[Any], text: str | None) -> object:
+def _key(rows: Rows, text: str | None) -> object:
     if not text:
         return None
+    if not isinstance(rows, QuerySet):
+        return text
     try:
         if len(text) > 40 or (text.isdigit() and len(text) > 18):
             raise ValidationError("")

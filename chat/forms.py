@@ -134,6 +134,26 @@ class EveryonesPromptForm(PromptForm):
     )
 
 
+class PromptFilterForm(forms.Form):
+    """Which of everyone's prompts to list; `cleaned_data` is what `chat.selectors.search_everyones` takes."""
+
+    search = forms.CharField(label=gettext_lazy("Title, command or text"), required=False, max_length=80)
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        required=False,
+        choices=[("", gettext_lazy("All")), ("any", gettext_lazy("any language")), *settings.LANGUAGES],
+    )
+    state = forms.ChoiceField(
+        label=gettext_lazy("Offered"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("All")),
+            ("starter", gettext_lazy("on the empty page")),
+            ("menu", gettext_lazy("by / alone")),
+        ],
+    )
+
+
 class ManyIdsField(forms.Field):
     """Several ids under one name, at least one."""
 
@@ -227,6 +247,12 @@ class HoldFilterForm(forms.Form):
         required=False,
         choices=[("", gettext_lazy("All")), ("in_force", gettext_lazy("in force")), ("ended", gettext_lazy("ended"))],
     )
+
+
+class OpinionFilterForm(forms.Form):
+    """Of which AI models to list opinions; `cleaned_data` is what `chat.selectors.list_judged` takes."""
+
+    search = forms.CharField(label=gettext_lazy("AI model"), required=False, max_length=120)
 
 
 class EndHoldForm(forms.Form):

@@ -1,24 +1,51 @@
 """What people think of answers: their own opinion beneath each, and the sums for administrators."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Role
-from audit.services import record
+from audit.lists import Column, Listing
 from chat import pages, selectors, services
-from chat.forms import OpinionForm, cleaned, wants_json
+from chat.forms import OpinionFilterForm, OpinionForm, cleaned, wants_json
 from chat.types import Complaint, Judged
-from core.text import csv_line
+
+
+def _number(name: str) -> Callable[[Judged], object]:
+    """The cell of one of the numbers: it, or why it is not told."""
+    few = gettext_lazy("fewer than %(least)s people")
+    return lambda judged: getattr(judged, name) if judged.total else few % {"least": settings.SMALLEST_GROUP}
+
+
+OPINIONS = Listing(
+    name="opinions",
+    columns=(
+        Column("model", gettext_lazy("AI model"), lambda judged: judged.label, "label"),
+        *(
+            Column(name, title, _number(name), name, is_number=True)
+            for name, title in (
+                ("total", gettext_lazy("Judged")),
+                ("share", gettext_lazy("Good in percent")),
+                ("good", gettext_lazy("Good")),
+                ("bad", gettext_lazy("Not good")),
+                *Complaint.choices,
+            )
+        ),
+    ),
+    row="chat/_judged_row.html",
+    order="-total",
+)
 
 
 @never_cache
@@ -51,14 +78,12 @@ def opinion(request: HttpRequest, answer_id: UUID) -> HttpResponse:
 @never_cache
 @require_safe
 @role_required(Role.ADMIN)
-def opinions(request: HttpRequest) -> HttpResponse:
-    """What people think of each AI model's answers; with `format=csv`, as a file. No words of anybody."""
-    judged = selectors.list_judged(least=settings.SMALLEST_GROUP)
-    if request.GET.get("format") == "csv":
-        record("opinions.export", subject="opinions")
-        return _file(judged)
-    context = {"judged": judged, "complaints": Complaint.labels, "least": settings.SMALLEST_GROUP}
-    return render(request, "chat/opinions.html", context)
+def opinions(request: HttpRequest) -> HttpResponseBase:
+    """What people think of each AI model's answers. No words of anybody."""
+    form = OpinionFilterForm(request.GET)
+    least = settings.SMALLEST_GROUP
+    found = selectors.list_judged(least=least, **form.cleaned_data) if form.is_valid() else None
+    return OPINIONS.answer(request, found, template="chat/opinions.html", form=form, context={"least": least})
 
 
 def _said(given: dict[str, Any]) -> str:
@@ -70,27 +95,3 @@ def _said(given: dict[str, Any]) -> str:
     if given["reason"] or given["note"]:
         return _("Noted. Thank you.")
     return _("Noted: not good. You can say why below.")
-
-
-def _file(judged: list[Judged]) -> HttpResponse:
-    """The table exactly as it is shown: of a model that few people judged, its name alone."""
-    few = _("fewer than %(least)s people") % {"least": settings.SMALLEST_GROUP}
-    head: list[object] = [
-        _("AI model"),
-        _("Judged"),
-        _("Good in percent"),
-        _("Good"),
-        _("Not good"),
-        *map(str, Complaint.labels),
-    ]
-    lines: list[list[object]] = [
-        [each.label, each.total, each.share, each.good, each.bad, *each.reasons]
-        if each.total
-        else [each.label, *([few] * (len(head) - 1))]
-        for each in judged
-    ]
-    return HttpResponse(
-        "\ufeff" + "".join(csv_line(line) for line in [head, *lines]),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": 'attachment; filename="opinions.csv"'},
-    )

@@ -120,6 +120,8 @@ class Opinion(models.Model):
     class Meta:
         verbose_name = _("opinion of an answer")
         verbose_name_plural = _("opinions of answers")
+        # All that the sums by AI model are made of, in their order: neither the rows are read nor anything sorted.
+        indexes: ClassVar = [models.Index(fields=["model", "user", "is_good", "reason"], name="opinion_by_model")]
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -6,18 +6,20 @@ from uuid import UUID
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.forms import model_to_dict
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import get_language
+from django.utils.timezone import localtime
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.authentication import principal_of, role_required
 from accounts.types import Role
+from audit.lists import Column, Listing
 from chat import selectors, services
-from chat.forms import EveryonesPromptForm, PromptForm
+from chat.forms import EveryonesPromptForm, PromptFilterForm, PromptForm
 from chat.models import SavedPrompt
 from chat.types import Shelf
 from core import clock
@@ -27,6 +29,27 @@ from courses.selectors import access_taught_course, find_rule_at, list_taught_co
 from courses.types import Approach
 
 teachers = role_required(Role.INSTRUCTOR, Role.ADMIN)
+
+PROMPTS = Listing(
+    name="prompts",
+    columns=(
+        Column("title", gettext_lazy("Title"), lambda prompt: prompt.title, "title"),
+        Column("command", gettext_lazy("Command"), lambda prompt: f"/{prompt.command}", "command"),
+        Column("language", gettext_lazy("Language"), lambda prompt: prompt.language, "by_language"),
+        Column("text", gettext_lazy("Text"), lambda prompt: prompt.text),
+        Column(
+            "offered", gettext_lazy("Offered"), lambda prompt: "empty page" if prompt.is_starter else "", "is_starter"
+        ),
+        Column(
+            "updated",
+            gettext_lazy("Last changed"),
+            lambda prompt: localtime(prompt.updated_at).isoformat(),
+            "updated_at",
+        ),
+    ),
+    row="chat/_prompt_row.html",
+    order="language",
+)
 
 
 @never_cache
@@ -87,15 +110,20 @@ def remove_of_course(request: HttpRequest, code: str, course_prompt_id: UUID) ->
 @never_cache
 @role_required(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def of_everyone(request: HttpRequest, common_prompt_id: UUID | None = None) -> HttpResponse:
+def of_everyone(request: HttpRequest, common_prompt_id: UUID | None = None) -> HttpResponseBase:
     """Those for the whole university."""
-    return _page(
+    given = _form(request, Shelf(), "manage", prompt_id=common_prompt_id, form_class=EveryonesPromptForm)
+    if isinstance(given, HttpResponse):
+        return given
+    filters = PromptFilterForm(request.GET, auto_id="filter_%s")
+    return PROMPTS.answer(
         request,
-        Shelf(),
-        "chat/everyones_prompts.html",
-        "manage",
-        form_class=EveryonesPromptForm,
-        prompt_id=common_prompt_id,
+        selectors.search_everyones(**filters.cleaned_data) if filters.is_valid() else None,
+        template="chat/everyones_prompts.html",
+        form=filters,
+        context=given,
+        status=400 if given["form"].errors else 200,
+        path=given["here"],
     )
 
 
@@ -116,27 +144,36 @@ def _page(
     door: str,
     *args: str,
     prompt_id: UUID | None,
-    form_class: type[PromptForm] = PromptForm,
     initial: dict[str, str] | None = None,
     context: dict[str, Any] | None = None,
 ) -> HttpResponse:
     """The prompts of a shelf beside a form: of a new one, or of the one that is changed."""
+    given = _form(request, shelf, door, *args, prompt_id=prompt_id, initial=initial)
+    if isinstance(given, HttpResponse):
+        return given
+    prompts = [(prompt, reverse(f"{door}_prompt", args=[*args, prompt.pk])) for prompt in selectors.list_prompts(shelf)]
+    shown = {"prompts": prompts, **given, **(context or {})}
+    return render(request, template, shown, status=400 if given["form"].errors else 200)
+
+
+def _form(
+    request: HttpRequest,
+    shelf: Shelf,
+    door: str,
+    *args: str,
+    prompt_id: UUID | None,
+    form_class: type[PromptForm] = PromptForm,
+    initial: dict[str, str] | None = None,
+) -> dict[str, Any] | HttpResponse:
+    """What the form is shown with; or the way back to the shelf, when what it holds is kept."""
     changed = selectors.access_prompt(shelf=shelf, prompt_id=prompt_id) if prompt_id else None
     form = form_class(request.POST or None, initial=model_to_dict(changed) if changed else initial)
     here = reverse(f"{door}_prompts", args=args)
     if form.is_valid() and _keep(form, shelf, changed):
         messages.success(request, _("The prompt is kept."))
         return redirect(here)
-    shown = {
-        "prompts": [
-            (prompt, reverse(f"{door}_prompt", args=[*args, prompt.pk])) for prompt in selectors.list_prompts(shelf)
-        ],
-        "form": form,
-        "changed": changed,
-        "here": here,
-        "remove": reverse(f"{door}_prompt_remove", args=[*args, changed.pk]) if changed else "",
-    }
-    return render(request, template, shown | (context or {}), status=400 if form.errors else 200)
+    remove = reverse(f"{door}_prompt_remove", args=[*args, changed.pk]) if changed else ""
+    return {"form": form, "changed": changed, "here": here, "remove": remove}
 
 
 def _keep(form: PromptForm, shelf: Shelf, changed: SavedPrompt | None) -> bool:

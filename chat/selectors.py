@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, F, Lookup, Prefetch, Q, QuerySet, Sum
-from django.db.models.functions import Collate
+from django.db.models import Count, F, Lookup, Prefetch, Q, QuerySet, Sum, Value
+from django.db.models.functions import Collate, Concat
 from django.db.models.lookups import Contains, IContains
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -398,28 +398,27 @@ def access_answer_link(*, reader_id: int, answer_id: UUID) -> AnswerLink:
     return link
 
 
-def list_judged(*, least: int) -> list[Judged]:
-    """What people think of each AI model's answers, the most judged first; two queries.
+def list_judged(*, least: int, search: str = "") -> list[Judged]:
+    """What people think of each AI model's answers whose name or label has `search` in it; two queries.
 
     Args:
         least: of a model that fewer people judged, nothing but its name is told.
     """
     sums = {
         "people": Count("user", distinct=True),
-        "good": Count("pk", filter=Q(is_good=True)),
-        "bad": Count("pk", filter=Q(is_good=False)),
-        **{reason: Count("pk", filter=Q(reason=reason)) for reason in Complaint.values},
+        "good": Count("user", filter=Q(is_good=True)),
+        "bad": Count("user", filter=Q(is_good=False)),
+        **{reason: Count("user", filter=Q(reason=reason)) for reason in Complaint.values},
     }
     by_model = Opinion.objects.values("model").annotate(**sums).order_by("model")
     rows: Iterable[tuple[Any, ...]] = by_model.values_list("model", *sums)
     labels = dict(Model.objects.values_list("name", "label"))
-    judged = [
-        Judged(name, labels.get(name, name), good, bad, tuple(reasons))
-        if people >= least
-        else Judged(name, labels.get(name, name))
-        for name, people, good, bad, *reasons in rows
-    ]
-    return sorted(judged, key=lambda each: -each.total)
+    judged = []
+    for name, people, *numbers in rows:
+        label = labels.get(name, name)
+        if search.lower() in f"{name}\n{label}".lower():
+            judged.append(Judged(name, label, *(numbers if people >= least else ())))
+    return judged
 
 
 # ---- images -----------------------------------------------------------------------------------------
@@ -533,6 +532,22 @@ def _holds(field: str, word: str) -> "Lookup[Any]":
 def list_prompts(shelf: Shelf) -> list[SavedPrompt]:
     """What is kept there, by language and command."""
     return list(on_shelf(shelf))
+
+
+def search_everyones(*, search: str = "", language: str = "", state: str = "") -> QuerySet[SavedPrompt]:
+    """Everyone's prompts that have `search` in their title, command or text, each with its place in `by_language`.
+
+    Args:
+        language: of those who are offered it; "any" for whom the language does not matter.
+        state: "starter" for those on the empty page, "menu" for the others.
+    """
+    prompts = on_shelf(Shelf()).annotate(by_language=Concat("language", Value(" "), "command"))
+    if search:
+        words = Q(title__icontains=search) | Q(command__icontains=search.lstrip("/")) | Q(text__icontains=search)
+        prompts = prompts.filter(words)
+    if language:
+        prompts = prompts.filter(language="" if language == "any" else language)
+    return prompts.filter(is_starter=state == "starter") if state else prompts
 
 
 def access_prompt(*, shelf: Shelf, prompt_id: UUID) -> SavedPrompt:

@@ -92,17 +92,22 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What people think of an AI model's answers, as far as it is told: no numbers where too few people judged.
+    """What people think of an AI model's answers, as far as it is told: 0 throughout where too few people judged.
 
     Args:
-        reasons: how often each Complaint was chosen, in their order; empty where nothing is told.
+        pk: the AI model's name.
+        wrong, beside, harmful, incomplete, other: how often each Complaint was chosen.
     """
 
-    model: str
+    pk: str
     label: str
     good: int = 0
     bad: int = 0
-    reasons: tuple[int, ...] = ()
+    wrong: int = 0
+    beside: int = 0
+    harmful: int = 0
+    incomplete: int = 0
+    other: int = 0
 
     @property
     def total(self) -> int:
@@ -110,9 +115,14 @@ class Judged:
         return self.good + self.bad
 
     @property
-    def share(self) -> int | None:
-        """Good ones in a hundred; None where nothing is told."""
-        return round(100 * self.good / self.total) if self.total else None
+    def share(self) -> int:
+        """Good ones in a hundred."""
+        return round(100 * self.good / self.total) if self.total else 0
+
+    @property
+    def reasons(self) -> list[int]:
+        """How often each Complaint was chosen, in their order."""
+        return [getattr(self, each) for each in Complaint.values]
 
 
 @dataclass(frozen=True, slots=True)

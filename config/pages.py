@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.authentication import role_required
-from accounts.services import update_person
+from accounts.services import update_taste
 from accounts.types import Role
 from config import brand, env
 from policies.selectors import list_running_notices
@@ -113,7 +113,7 @@ def language(request: HttpRequest) -> HttpResponse:
     if chosen in dict(settings.LANGUAGES):
         response.set_cookie(settings.LANGUAGE_COOKIE_NAME, chosen, max_age=_YEAR, samesite="Lax")
         if request.user.is_authenticated:
-            update_person(user_id=request.user.pk, language=chosen)
+            update_taste(user_id=request.user.pk, language=chosen)
     return response
 
 
@@ -139,7 +139,7 @@ def appearance(request: HttpRequest) -> HttpResponse:
     if chosen in THEMES:
         response.set_cookie(THEME_COOKIE, chosen, max_age=_YEAR, samesite="Lax")
         if request.user.is_authenticated:
-            update_person(user_id=request.user.pk, theme=chosen)
+            update_taste(user_id=request.user.pk, theme=chosen)
     return response
 
 
@@ -147,7 +147,7 @@ def appearance(request: HttpRequest) -> HttpResponse:
 @require_POST
 def chat_habits(request: HttpRequest) -> HttpResponse:
     """Keep how the person likes the chat page: each box of the form that came is on, the others are off."""
-    update_person(user_id=request.user.pk, **{name: name in request.POST for name in _HABITS})  # type: ignore[arg-type]
+    update_taste(user_id=request.user.pk, **{name: name in request.POST for name in _HABITS})  # type: ignore[arg-type]
     return _back(request)
 
 

@@ -44,13 +44,15 @@ REQUESTS = Listing(
     columns=(
         Column("asked", gettext_lazy("When"), lambda row: localtime(row.asked_at).isoformat(), "asked_at"),
         Column("who", gettext_lazy("Person"), lambda row: row.user.email, "user__name"),
-        Column("course", gettext_lazy("Course"), lambda row: row.course and row.course.code),
+        Column("course", gettext_lazy("Course"), lambda row: row.course and row.course.code, is_below=True),
         Column("amount", gettext_lazy("Asked"), lambda row: f"{row.amount} {row.unit}", "amount", is_number=True),
+        Column("granted", gettext_lazy("Granted"), lambda row: row.grant and row.grant.amount, is_below=True),
         Column("reason", gettext_lazy("Reason"), lambda row: row.reason),
         Column("state", gettext_lazy("State"), lambda row: row.state, "state"),
-        Column("granted", gettext_lazy("Granted"), lambda row: row.grant and row.grant.amount, is_number=True),
-        Column("decider", gettext_lazy("Decided by"), lambda row: row.decided_by and row.decided_by.name),
-        Column("answer", gettext_lazy("Answer"), lambda row: row.answer),
+        Column(
+            "decider", gettext_lazy("Decided by"), lambda row: row.decided_by and row.decided_by.name, is_below=True
+        ),
+        Column("answer", gettext_lazy("Answer"), lambda row: row.answer, is_below=True),
     ),
     row="quotas/_request_row.html",
     order="-asked",

@@ -209,6 +209,8 @@ EXPORTS = [
     Act("GET /manage/holds/?format=csv", "holds.export"),
     Act("GET /manage/models/?format=csv", "models.export"),
     Act("GET /manage/models/opinions/?format=csv", "opinions.export"),
+    Act("GET /manage/prompts/?format=csv", "prompts.export"),
+    Act("GET /manage/prompts/<common_prompt_id>/?format=csv", "prompts.export"),
     Act("GET /manage/providers/?format=csv", "providers.export"),
     Act("GET /manage/alarms/?format=csv", "alarms.export"),
     Act("GET /manage/usage.csv", "usage.export"),

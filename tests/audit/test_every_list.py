@@ -12,7 +12,8 @@ from django.urls import get_resolver
 from accounts.models import User
 from audit.models import Entry
 from audit.services import record
-from chat.models import Hold
+from chat.models import Conversation, Hold, Message, Opinion, SavedPrompt
+from chat.types import Author
 from core import clock
 from core.text import csv_line
 from courses.models import Course, Permission
@@ -40,9 +41,11 @@ LISTS = {
     "/manage/clauses/": ["search", "clause", "state"],
     "/manage/notices/": ["state"],
     "/manage/models/": ["search"],
+    "/manage/models/opinions/": ["search"],
     "/manage/providers/": ["search"],
     "/manage/alarms/": ["kind", "state"],
     "/manage/holds/": ["search", "state"],
+    "/manage/prompts/": ["search", "language", "state"],
     "/manage/audit/": ["search", "action", "subject", "through", "first_day", "last_day"],
 }
 TAUGHT = {
@@ -72,6 +75,10 @@ def campus(root: User, ines: User, sara: User, clauses: None) -> None:
     wordings = {f"{part}_{lang}": FORMULA for part in ("title", "body") for lang in ("en", "zh_hant", "zh_hans")}
     create_version(clause_id=Clause.objects.get().pk, wordings=wordings, change_note=FORMULA)
     Alarm.objects.create(kind=AlarmKind.REFUSALS, subject=FORMULA, window="2026-11-01")
+    SavedPrompt.objects.create(title=FORMULA, command="sum", text=FORMULA)
+    chat = Conversation.objects.create(user=sara, title=FORMULA, model="m")
+    answer = Message.objects.create(conversation=chat, author=Author.MODEL, text=FORMULA, model="m")
+    Opinion.objects.create(answer=answer, user=sara, model="m", is_good=True)
     Hold.objects.create(user=sara, case=FORMULA, reason=FORMULA, placed_by=root)
     create_notice(columns={f"text_{lang}": FORMULA for lang in ("en", "zh_hant", "zh_hans")})
     record("test.act", subject="test/1", name=FORMULA, reason=FORMULA)
@@ -87,12 +94,12 @@ def test_each_sorts_by_its_heads_and_filters_by_its_address(
             shown = page.context["list"]
             assert shown["window"].rows, path
             assert set(filters) <= set(page.context["filters"].fields if filters else ()), path
-            sortable = [head["href"] for head in shown["heads"] if head["href"]]
+            sortable = [head["href"] for head in heads_of(page) if head["href"]]
             assert sortable, path
             for href in sortable:
                 down = client.get(href)
                 assert (down.status_code, down.context["list"]["count"]) == (200, shown["count"]), href
-                up = next(head["href"] for head in down.context["list"]["heads"] if head["sorted"])
+                up = next(head["href"] for head in heads_of(down) if head["sorted"])
                 assert client.get(up).status_code == 200, up
             if "search" in filters:
                 nothing = client.get(path, {"search": "no such words"})
@@ -109,13 +116,17 @@ async def test_each_is_exported_as_it_is_shown_and_nothing_in_it_runs(campus: No
             page = await client.get(path)
             shown, answer = page.context["list"], await client.get(path, {"format": "csv"})
             head, *lines = await _lines(answer)
-            assert head == [str(one["title"]) for one in shown["heads"] if not one["is_hidden"]], path
+            assert head == [str(one["title"]) for one in heads_of(page) if not one["is_hidden"]], path
             more = path == "/manage/audit/"  # the export of a list is an act, and so another line of the log
             assert len(lines) >= shown["count"] if more else len(lines) == shown["count"], path
             running = [cell for line in lines for cell in line if cell.startswith(("=", "+", "@", "-"))]
             assert running == [], path
     exported = {entry.action async for entry in Entry.objects.filter(action__endswith=".export")}
     assert len(exported) == len(LISTS) + 1, "the requests are one list in two places"
+
+
+def heads_of(page: Any) -> list[dict[str, Any]]:
+    return [head for cell in page.context["list"]["heads"] for head in cell]
 
 
 async def _lines(response: Any) -> list[list[str]]:

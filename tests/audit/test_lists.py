@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from audit.lists import window_of
+from audit.lists import Rows, window_of
 from audit.models import Entry
 from audit.services import record
 from tests.usage.test_record_usage import record as record_call
@@ -31,9 +32,12 @@ def names(response: Any) -> list[str]:
     return [person.email for person in response.context["list"]["window"].rows]
 
 
+@pytest.mark.parametrize("kind", [QuerySet.all, list])
 @pytest.mark.parametrize("order", ["name", "-name", "email", "-created_at", "is_active"])
-def test_pages_by_key_show_everyone_once_forward_and_back(crowd: None, order: str) -> None:
-    rows, seen, after, windows = User.objects.all(), [], None, []
+def test_pages_by_key_show_everyone_once_forward_and_back(
+    crowd: None, order: str, kind: Callable[[QuerySet[User]], Rows]
+) -> None:
+    rows, seen, after, windows = kind(User.objects.all()), [], None, []
     while True:
         window = window_of(rows, order=order, after=after)
         windows.append(window)
@@ -41,7 +45,7 @@ def test_pages_by_key_show_everyone_once_forward_and_back(crowd: None, order: st
         after = window.after
         if after is None:
             break
-    assert sorted(seen) == sorted(rows.values_list("pk", flat=True))
+    assert sorted(seen) == sorted(row.pk for row in rows)
     assert len(windows) == 3
     back = window_of(rows, order=order, before=windows[2].before)
     assert [row.pk for row in back.rows] == [row.pk for row in windows[1].rows]

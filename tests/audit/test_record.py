@@ -49,8 +49,23 @@ def test_what_is_undone_is_not_recorded(sara: User) -> None:
 
 def test_what_changes_nothing_and_what_is_ones_own_taste_is_no_act(sara: User) -> None:
     people.update_person(user_id=sara.pk, name=sara.name)
-    people.update_person(user_id=sara.pk, language="zh-hant", theme="dark")
+    people.update_taste(user_id=sara.pk, language="zh-hant", theme="dark")
     assert not Entry.objects.exists()
+
+
+def test_a_language_that_an_administrator_sets_is_an_act_and_ones_own_choice_is_none(
+    client: Client, root: User, sara: User
+) -> None:
+    client.force_login(sara)
+    client.post("/language/", {"language": "zh-hans"})
+    assert not Entry.objects.exists()
+    client.force_login(root)
+    same = {"email": sara.email, "name": sara.name, "role": sara.role, "department": sara.department_id or ""}
+    answer = client.post(f"/admin/accounts/user/{sara.pk}/change/", same | {"is_active": "on", "language": "zh-hant"})
+    assert answer.status_code == 302
+    entry = Entry.objects.get()
+    assert (entry.action, entry.subject, entry.actor) == ("person.change", f"person/{sara.pk}", root.email)
+    assert entry.changes == {"language": ["zh-hans", "zh-hant"]}
 
 
 def test_an_import_is_one_act(root: User) -> None:

@@ -1,11 +1,13 @@
 """Whether an answer was good: said by its reader, kept with it, gone with it, and summed without anybody's words."""
 
 import json
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.conf import LazySettings
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from accounts.models import User
 from accounts.types import Role
@@ -15,9 +17,10 @@ from chat.services import judge_answer, purge_texts
 from chat.types import Author, Complaint, Progress
 from core import clock
 from courses.models import Course
+from gateway.models import Model
 from tests.chat.test_course_chats import chat_of as course_chat_of
 from tests.chat.test_course_chats import readable, teacher
-from tests.chat.test_search_export_share import chat_of
+from tests.chat.test_search_export_share import _read, chat_of
 from tests.courses.conftest import comp1117
 
 __all__ = ["comp1117", "teacher"]
@@ -166,13 +169,58 @@ def test_administrators_see_sums_and_nothing_of_a_few(client: Client, judged: No
     assert "My own words" not in page and "Person 0" not in page
 
 
-def test_the_file_is_the_table_and_taking_it_is_recorded(client: Client, judged: None, root: User) -> None:
+@pytest.mark.parametrize("sort", ["-total", "total", "-share", "share", "-good", "good", "-wrong", "wrong", "model"])
+def test_the_list_is_sorted_by_what_is_told_alone(client: Client, judged: None, root: User, sort: str) -> None:
+    """Of "rare" one person thinks well: were it sorted by what is hidden, it would stand first by its share."""
     client.force_login(root)
-    text = client.get("/manage/models/opinions/?format=csv").text
-    head, *lines = text.removeprefix("\ufeff").splitlines()
+    page = client.get("/manage/models/opinions/", {"sort": sort})
+    order = [each.label for each in page.context["list"]["window"].rows]
+    assert order == (["good", "rare"] if sort.startswith("-") or sort == "model" else ["rare", "good"])
+
+
+def test_the_list_is_narrowed_by_name_and_label(client: Client, judged: None, root: User) -> None:
+    Model.objects.create(name="rare", label="Seltenes Modell", operation="chat")
+    client.force_login(root)
+    for words, found in (("RARE", ["rare"]), ("selten", ["rare"]), ("good", ["good"]), ("nowhere", [])):
+        page = client.get("/manage/models/opinions/", {"search": words})
+        assert [each.pk for each in page.context["list"]["window"].rows] == found
+
+
+def test_more_models_than_a_page_holds_are_on_the_next(client: Client, sara: User, root: User) -> None:
+    chat = Conversation.objects.create(user=sara, title="Ships", model="m")
+    for number in range(60):
+        said = Message.objects.create(conversation=chat, author=Author.MODEL, text="Float.", model="m")
+        Opinion.objects.create(answer=said, user=sara, model=f"lab/m&{number:02}", is_good=True)
+    client.force_login(root)
+    page = client.get("/manage/models/opinions/?sort=model")
+    following = re.search(r'rel="next" href="([^"]+)"', page.text)
+    assert following
+    page = client.get(unescape(following[1]))
+    assert [each.pk for each in page.context["list"]["window"].rows] == [f"lab/m&{n}" for n in range(50, 60)]
+    assert (
+        len(client.get(f"{page.context['list_path']}?sort=model&before=lab/m%2650").context["list"]["window"].rows)
+        == 50
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_file_is_the_table_and_taking_it_is_recorded(
+    async_client: AsyncClient, judged: None, root: User
+) -> None:
+    await async_client.aforce_login(root)
+    head, *lines = await file_of(async_client, "en")
     assert head.startswith("AI model,Judged,Good in percent,Good,Not good,It is wrong")
     assert lines == ["good,3,33,1,2,2,0,0,0,0", "rare" + ",fewer than 3 people" * 9]
-    assert Entry.objects.filter(action="opinions.export").exists()
+    assert (await file_of(async_client, "zh-hant"))[2] == "rare" + ",少於 3 人" * 9
+    entries = Entry.objects.filter(action="opinions.export")
+    assert [entry.changes async for entry in entries] == [{"asked": [None, "sort=-total"]}] * 2
+
+
+async def file_of(client: AsyncClient, language: str) -> list[str]:
+    """The lines of the file, in this language."""
+    asked = {"sort": "-total", "format": "csv"}
+    answer = await client.get("/manage/models/opinions/", asked, headers={"Accept-Language": language})
+    return (await _read(getattr(answer, "streaming_content"))).removeprefix("\ufeff").splitlines()  # noqa: B009
 
 
 def test_the_sums_are_for_administrators(client: Client, judged: None, ines: User) -> None:

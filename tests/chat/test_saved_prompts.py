@@ -1,5 +1,7 @@
 """Saved prompts: kept on a shelf of one's own, of a course or of everyone, and offered to whom it is for."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from datetime import date
@@ -153,6 +155,55 @@ def test_what_teachers_and_administrators_change_is_in_the_audit_log(
         ("prompt.remove", "/steps"),
     ]
     assert Entry.objects.get(action="prompt.change").changes == {"text": ["Check these.", "Check my steps."]}
+
+
+@pytest.mark.both_databases
+def test_everyones_are_a_list_sorted_and_narrowed_by_the_address(client: Client, root: User, course: Course) -> None:
+    keep(EVERYONES, "sum", title="Sum up", language="zh-hant")
+    keep(EVERYONES, "steps", title="Steps", language="en", is_starter=True)
+    keep(EVERYONES, "sources", text="Where does it say so?", language="en")
+    keep(EVERYONES, "zebra")
+    keep(Shelf(course_id=course.pk), "trace")
+    client.force_login(root)
+
+    def found(**asked: str) -> list[str]:
+        return [prompt.command for prompt in client.get("/manage/prompts/", asked).context["list"]["window"].rows]
+
+    assert found() == ["zebra", "sources", "steps", "sum"], "by language, then by command"
+    assert found(sort="-language") == ["sum", "steps", "sources", "zebra"]
+    assert found(sort="command") == ["sources", "steps", "sum", "zebra"]
+    assert found(search="sum") == ["sum"]
+    assert found(search="/st") == ["steps"]
+    assert found(search="does it") == ["sources"]
+    assert found(language="en", state="menu") == ["sources"]
+    assert found(language="any") == ["zebra"]
+    assert found(state="starter") == ["steps"]
+    page = client.get("/manage/prompts/", {"language": "fr"})
+    assert page.status_code == 400 and 'name="command"' in page.text, "one can still write one"
+
+
+def test_the_list_leads_to_each_and_stays_there_while_it_is_changed(client: Client, root: User) -> None:
+    kept = keep(EVERYONES, "steps", title="<b>Steps</b>", text="Check {{my steps}}.", is_starter=True)
+    client.force_login(root)
+    here = f"/manage/prompts/{kept.pk}/"
+    page = client.get("/manage/prompts/").text
+    assert f'href="{here}#wording"' in page and "Check [my steps]." in page and "<b>Steps" not in page
+    assert f'href="{here}#wording" aria-current="true"' in client.get(here).text
+    refused = client.post(here, {"title": "", "command": "steps", "text": "Words"})
+    assert refused.status_code == 400 and f'href="{here}#wording"' in refused.text
+    assert "/manage/prompts/?&amp;format=csv" in client.get(here).text
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_file_of_everyones_has_each_text_as_a_whole(async_client: AsyncClient, root: User) -> None:
+    text = "Check {{my steps}}.\n" + "Slowly. " * 50
+    await SavedPrompt.objects.acreate(title="Steps", command="steps", text=text, language="en", is_starter=True)
+    await async_client.aforce_login(root)
+    answer = await async_client.get("/manage/prompts/", {"format": "csv"})
+    told = (await _read(answer.streaming_content)).removeprefix("\ufeff")  # type: ignore[attr-defined]
+    head, line = csv.reader(io.StringIO(told))
+    assert head == ["Title", "Command", "Language", "Text", "Offered", "Last changed"]
+    assert line[:5] == ["Steps", "/steps", "en", text, "empty page"]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from django.urls import get_resolver, resolve
 
 from accounts.models import User
 from audit.services import record as record_act
-from chat.models import SavedPrompt
+from chat.models import Conversation, Message, Opinion, SavedPrompt
 from chat.services import MOST_SAVED_PROMPTS, create_prompt, place_hold
-from chat.types import Shelf
+from chat.types import Author, Shelf
 from core import clock
 from courses.models import Course, Permission
 from courses.services import create_assignment, create_course, enroll, save_term
@@ -46,8 +46,8 @@ ADMINISTRATOR = {
     "/manage/holds/": 6,
     "/manage/holds/new/": 4,
     "/manage/holds/{hold}/": 7,
-    "/manage/prompts/": 5,
-    "/manage/prompts/{common_prompt}/": 6,
+    "/manage/prompts/": 6,
+    "/manage/prompts/{common_prompt}/": 7,
     "/manage/notices/": 6,
     "/manage/notices/new/": 4,
     "/manage/notices/{notice}/": 6,
@@ -152,6 +152,12 @@ def grow(course: Course, sara: User, start: int, people: int) -> None:
     Quota.objects.bulk_create(Quota(user=person, limit=30, reason="Exams") for person in crowd)
     Permission.objects.bulk_create(Permission(user=person, course=course, reason="?") for person in crowd)
     Model.objects.bulk_create(Model(name=f"m{n}", operation="chat") for n in range(people))
+    chat = Conversation.objects.create(user=sara, title="Ships", model="m")
+    said = Message.objects.bulk_create(Message(conversation=chat, author=Author.MODEL, text="Float.") for _ in crowd)
+    Opinion.objects.bulk_create(
+        Opinion(answer=answer, user=person, model=f"m{n}", is_good=True)
+        for n, (answer, person) in enumerate(zip(said, crowd, strict=True))
+    )
     Offer.objects.bulk_create(Offer(amount=n + 1, price_micro=1) for n in range(people))
     roll_up()
 

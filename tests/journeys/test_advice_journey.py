@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from accounts.services import update_person
+from accounts.services import update_taste
 from accounts.types import Principal
 from chat.models import Message
 from tests.chat.conftest import AddModel
@@ -72,7 +72,7 @@ def test_an_answer_is_shown_only_when_it_is_complete_where_the_person_wants_that
     visit: Page, sara: User, student: Principal, add_model: AddModel
 ) -> None:
     add_model("unhurried")
-    update_person(user_id=sara.pk, waits_for_all=True)
+    update_taste(user_id=sara.pk, waits_for_all=True)
     page = visit
     sign_in(page, sara.email)
     page.goto("/")

@@ -5,8 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from accounts.models import User
-from accounts.services import update_person
-from accounts.types import PersonChanges, Principal
+from accounts.services import update_taste
+from accounts.types import Principal, TasteChanges
 from tests.chat.conftest import AddModel
 from tests.journeys.conftest import sign_in
 from tests.journeys.test_chat_journeys import answered
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize(
-    "look", [PersonChanges(theme="light", language="en"), PersonChanges(theme="dark", language="zh-hant")]
+    "look", [TasteChanges(theme="light", language="en"), TasteChanges(theme="dark", language="zh-hant")]
 )
 def test_advice_a_link_that_leads_out_and_a_lost_session_shut_nobody_out(
-    visit: Page, sara: User, student: Principal, add_model: AddModel, look: PersonChanges
+    visit: Page, sara: User, student: Principal, add_model: AddModel, look: TasteChanges
 ) -> None:
     add_model("good")
     conversation = answered(student, "Where do I sign in?", "At [the portal](https://portal.example.org/).")
-    update_person(user_id=sara.pk, **look)
+    update_taste(user_id=sara.pk, **look)
     page = visit
     sign_in(page, sara.email)
     found = []

@@ -1,11 +1,17 @@
 """The pages for who sees no motion, who reads at twice the size, and who takes paper."""
 
 import pytest
+from django.conf import settings
 from playwright.sync_api import expect
 
+from accounts.authentication import principal_of
 from accounts.models import User
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, Opinion
 from chat.types import Author
+from courses.models import Course
+from quotas.models import Request
+from quotas.services import grant_request, refuse_request
+from quotas.types import Unit
 from tests.pages.conftest import Visit
 
 pytestmark = pytest.mark.browser
@@ -49,6 +55,33 @@ def test_at_twice_the_size_nothing_is_cut_or_scrolls_sideways(
             assert response.status == 200, path
             assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth"), path
             assert page.evaluate(CUT) == [], path
+
+
+@pytest.mark.parametrize("language", ["en", "zh-HK"])
+def test_the_widest_lists_fit_a_window_of_1280(
+    visit: Visit, campus: Conversation, sara: User, root: User, language: str
+) -> None:
+    by, course = principal_of(root), Course.objects.get()
+    User.objects.filter(pk=sara.pk).update(name="司徒逸朗 Szeto Yat Long", email="siuming.chan@cs.example.edu")
+    reason = "I read a dissertation chapter by chapter: sixty pages of dense prose with tables. " * 2
+    for decide, decision in (
+        (grant_request, {"amount": 60_000, "answer": "Half of it now. " * 5}),
+        (refuse_request, {"answer": "先用課堂的練習；真的不夠再來找我，我們可以一起看看。"}),
+        (None, {}),
+    ):
+        asked = Request.objects.create(user=sara, course=course, amount=120_000, unit=Unit.TOKENS, reason=reason)
+        if decide:
+            decide(principal=by, request_id=asked.pk, **decision)
+    for number, people in enumerate([settings.SMALLEST_GROUP, 1]):
+        for _ in range(people):
+            said = Message.objects.create(conversation=campus, author=Author.MODEL, text="10", model="m")
+            person = User.objects.create(email=f"{said.pk}@example.edu", name="A reader")
+            Opinion.objects.create(answer=said, user=person, model=f"harbour-large-{number}", is_good=False)
+    page = visit(root, language=language)
+    for path in ("/manage/requests/?counts=tokens", "/manage/models/opinions/"):
+        page.goto(path)
+        expect(page.locator("tbody tr").first).to_be_visible()
+        assert page.locator(".table").evaluate("(frame) => frame.scrollWidth <= frame.clientWidth"), path
 
 
 def test_paper_shows_the_words_and_nothing_to_press(visit: Visit, campus: Conversation, sara: User) -> None:
