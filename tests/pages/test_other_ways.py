@@ -1,14 +1,18 @@
 """The pages for who sees no motion, who reads at twice the size, and who takes paper."""
 
+from datetime import date
+
 import pytest
 from django.conf import settings
 from playwright.sync_api import expect
 
 from accounts.authentication import principal_of
 from accounts.models import User
+from accounts.types import Role
 from chat.models import Conversation, Message, Opinion
 from chat.types import Author
 from courses.models import Course
+from gateway.models import Model
 from quotas.models import Request
 from quotas.services import grant_request, refuse_request
 from quotas.types import Unit
@@ -77,8 +81,17 @@ def test_the_widest_lists_fit_a_window_of_1280(
             said = Message.objects.create(conversation=campus, author=Author.MODEL, text="10", model="m")
             person = User.objects.create(email=f"{said.pk}@example.edu", name="A reader")
             Opinion.objects.create(answer=said, user=person, model=f"harbour-large-{number}", is_good=False)
+        Model.objects.create(
+            name=f"harbour-large-2026-{number}",
+            label="Harbour Large, the careful one",
+            audience=[Role.STUDENT, Role.INSTRUCTOR],
+            fallback=Model.objects.first(),
+            retires_on=date(2027, 8, 31),
+            input_price=2_500_000,
+            output_price=15_000_000,
+        )
     page = visit(root, language=language)
-    for path in ("/manage/requests/?counts=tokens", "/manage/models/opinions/"):
+    for path in ("/manage/requests/?counts=tokens", "/manage/models/opinions/", "/manage/models/"):
         page.goto(path)
         expect(page.locator("tbody tr").first).to_be_visible()
         assert page.locator(".table").evaluate("(frame) => frame.scrollWidth <= frame.clientWidth"), path
