@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import ApiKey, Department, User
-from core.serializers import ExactSerializer
+from core.serializers import ExactSerializer, NameField
 
 
 @extend_schema_serializer(
@@ -21,9 +21,7 @@ from core.serializers import ExactSerializer
 class PersonSerializer(ExactSerializer, serializers.ModelSerializer[User]):
     """A person; administrators may write all but the id and the date."""
 
-    department = serializers.SlugRelatedField(
-        slug_field="code", queryset=Department.objects.all(), allow_null=True, required=False
-    )
+    department = NameField(slug_field="code", queryset=Department.objects.all(), allow_null=True, required=False)
 
     class Meta:
         model = User

@@ -25,6 +25,22 @@ class WholeNumberField(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class NameField(serializers.SlugRelatedField[Any]):
+    """A row by the name that people know it by."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The row.
+
+        Raises:
+            ValidationError: none has that name; no row's has a NUL, which PostgreSQL refuses even to look for.
+        """
+        if isinstance(data, str) and "\0" in data:
+            self.fail(
+                "does_not_exist", slug_name=self.slug_field, value=data.replace("\0", "\N{REPLACEMENT CHARACTER}")
+            )
+        return super().to_internal_value(data)
+
+
 class ExactSerializer(serializers.Serializer[Any]):
     """Refuses by name what it does not take: a misspelled field would otherwise be a change that never happens.
 

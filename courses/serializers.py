@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import Department, User
-from core.serializers import ExactSerializer
+from core.serializers import ExactSerializer, NameField
 from courses.models import Course, Enrollment, Term
 
 
@@ -53,9 +53,7 @@ class TermSerializer(ExactSerializer, serializers.ModelSerializer[Term]):
 class CourseSerializer(ExactSerializer, serializers.ModelSerializer[Course]):
     """A course; administrators write it, all but the code of one that exists."""
 
-    department = serializers.SlugRelatedField(
-        slug_field="code", queryset=Department.objects.all(), allow_null=True, required=False
-    )
+    department = NameField(slug_field="code", queryset=Department.objects.all(), allow_null=True, required=False)
 
     class Meta:
         model = Course
@@ -82,8 +80,8 @@ class CourseSerializer(ExactSerializer, serializers.ModelSerializer[Course]):
 class EnrollmentSerializer(ExactSerializer, serializers.ModelSerializer[Enrollment]):
     """A person's place in a course."""
 
-    course = serializers.SlugRelatedField(slug_field="code", queryset=Course.objects.all())
-    person = serializers.SlugRelatedField(source="user", slug_field="email", queryset=User.objects.all())
+    course = NameField(slug_field="code", queryset=Course.objects.all())
+    person = NameField(source="user", slug_field="email", queryset=User.objects.all())
     name = serializers.CharField(source="user.name", read_only=True)
 
     class Meta:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accounts.models import Department, User
 from accounts.types import Role
 from core.clock import KNOWN_INSTANTS
-from core.serializers import ExactSerializer, WholeNumberField
+from core.serializers import ExactSerializer, NameField, WholeNumberField
 from courses.models import Course
 from quotas.models import Grant, Offer, Pool, Purchase, Quota, Request
 from quotas.types import LARGEST_AMOUNT, LEDGER_UNITS, LONGEST_SCOPE, Period, Unit, WhenEmpty
@@ -35,13 +35,9 @@ class QuotaSerializer(ExactSerializer, serializers.ModelSerializer[Quota]):
         allow_null=True, default=None, validators=KNOWN_INSTANTS, help_text=_("To come; null: at once.")
     )
     role = serializers.ChoiceField(choices=Role.choices, allow_blank=True, default="")
-    department = serializers.SlugRelatedField(
-        slug_field="code", queryset=Department.objects.all(), allow_null=True, default=None
-    )
-    course = serializers.SlugRelatedField(
-        slug_field="code", queryset=Course.objects.all(), allow_null=True, default=None
-    )
-    person = serializers.SlugRelatedField(
+    department = NameField(slug_field="code", queryset=Department.objects.all(), allow_null=True, default=None)
+    course = NameField(slug_field="code", queryset=Course.objects.all(), allow_null=True, default=None)
+    person = NameField(
         source="user",
         slug_field="email",
         queryset=User.objects.all(),
@@ -90,7 +86,7 @@ class QuotaSerializer(ExactSerializer, serializers.ModelSerializer[Quota]):
 class GrantSerializer(ExactSerializer, serializers.ModelSerializer[Grant]):
     """Extra units of one person: in the present window of one kind of quota, or until `expires_at`."""
 
-    person = serializers.SlugRelatedField(
+    person = NameField(
         source="allowance.user",
         slug_field="email",
         queryset=User.objects.all(),
@@ -144,9 +140,7 @@ class RequestSerializer(ExactSerializer, serializers.ModelSerializer[Request]):
     )
     unit = serializers.ChoiceField(choices=_UNITS, default=Unit.PROMPTS)
     amount = WholeNumberField(min_value=1, max_value=LARGEST_AMOUNT)
-    course = serializers.SlugRelatedField(
-        slug_field="code", queryset=Course.objects.all(), allow_null=True, default=None
-    )
+    course = NameField(slug_field="code", queryset=Course.objects.all(), allow_null=True, default=None)
     granted = serializers.IntegerField(source="grant.amount", default=None, read_only=True, allow_null=True)
     decided_by = serializers.EmailField(source="decided_by.email", default=None, read_only=True, allow_null=True)
 
@@ -200,7 +194,7 @@ class DecisionSerializer(ExactSerializer):
 class PoolSerializer(ExactSerializer, serializers.ModelSerializer[Pool]):
     """A course's own units. Writing one opens it or changes how it works; its unit stays as it was opened."""
 
-    course = serializers.SlugRelatedField(slug_field="code", queryset=Course.objects.all())
+    course = NameField(slug_field="code", queryset=Course.objects.all())
     unit = serializers.ChoiceField(choices=_UNITS, default=Unit.PROMPTS)
     when_empty = serializers.ChoiceField(choices=WhenEmpty.choices, default=WhenEmpty.PERSONAL)
     is_open = serializers.BooleanField(default=True)

@@ -13,6 +13,7 @@ import schemathesis
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
+from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -99,3 +100,28 @@ def _ask(operation: Any, headers: dict[str, str], most: int) -> int:
     call: Callable[[], None] = ask
     call()
     return asked
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("people", "department"),
+        ("courses", "department"),
+        ("enrollments", "course"),
+        ("enrollments", "person"),
+        ("quotas", "department"),
+        ("quotas", "course"),
+        ("quotas", "person"),
+        ("grants", "person"),
+        ("requests", "course"),
+        ("pools", "course"),
+    ],
+)
+def test_nobody_and_nothing_has_a_name_that_postgresql_cannot_look_for(
+    client: Client, root: User, path: str, field: str
+) -> None:
+    client.force_login(root)
+    answer = client.post(f"/api/{path}/", {field: "a\0b"}, "application/json")
+    assert answer.status_code == 400
+    assert field in answer.json()["error"]["fields"]
