@@ -39,6 +39,8 @@ _OF_CALLS = (
 )  # fmt: skip
 
 _TEXT, _WHOLE = {"type": "string"}, {"type": "integer"}
+# No type: what reads a stream event by event takes it for that of an event, which OpenAPI can say from 3.2 on.
+_EVENTS = {"description": "Server-sent events, a JSON object in the data of each. A chat completion ends with [DONE]."}
 _LIST_OF_OBJECTS = {"type": "array", "items": {"type": "object"}}
 
 
@@ -135,7 +137,7 @@ def _reading(name: str, summary: str, answer: Schema) -> dict[str, Any]:
 def _calling(
     name: str, summary: str, body: Schema, answer: Schema, *, kind: str = _JSON, streams: bool = False
 ) -> dict[str, Any]:
-    answers = {_JSON: answer, **({_STREAM: _TEXT} if streams else {})}
+    answers = {_JSON: answer, **({_STREAM: _EVENTS} if streams else {})}
     return {
         "operationId": name,
         "summary": summary,

@@ -86,7 +86,11 @@ def tell(failure: BaseException) -> str:
 
 
 def ask(operation: Any, web: httpx2.Client, most: int, statuses: list[int]) -> None:
-    @given(case=operation.as_strategy(GenerationMode.POSITIVE) | operation.as_strategy(GenerationMode.NEGATIVE))
+    cases = operation.as_strategy(GenerationMode.POSITIVE)
+    if operation.path != _FORMS:  # in a form with files schemathesis stumbles over what is wrong
+        cases |= operation.as_strategy(GenerationMode.NEGATIVE)
+
+    @given(case=cases)
     @settings(
         max_examples=most,
         deadline=None,
