@@ -162,15 +162,15 @@ def bundle(folder: Path) -> None:
 
 
 def open_page(browser: Browser, folder: Path) -> Page:
-    """A page with the renderer and our style sheet."""
+    """A page with the renderer, our style sheet and the font of formulas."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
+    places = (folder, ROOT / "frontend" / "static" / "css", ROOT / "build" / "frontend")
 
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(SITE)
         if not name:
             return route.fulfill(body=_HTML, content_type="text/html")
-        styles = ROOT / "frontend" / "static" / "css" / name
-        return route.fulfill(path=styles if styles.exists() else folder / name)
+        return route.fulfill(path=next(place / name for place in places if (place / name).exists()))
 
     page.route(f"{SITE}**", answer)
     page.goto(SITE)
