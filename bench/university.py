@@ -1,7 +1,7 @@
 """`python -m bench.university [ROWS]`: fills the database of this environment with a university of 50,000 people.
 
-500 courses, a year of usage with the totals of its days, and a million messages. The usage is written by the database
-itself in a few statements, without the indexes, which are built at the end. Some minutes.
+500 courses, a year of usage with the totals of its days, a million messages and what people think of the answers. The
+usage is written by the database itself in a few statements, without the indexes, which are built at the end. Some minutes.
 """
 
 import sys
@@ -98,6 +98,17 @@ select day, '{kind}', coalesce(cast({column} as text), ''), count(distinct user_
 from usage_dailyrollup group by day, {column}
 """
 
+# Of every fifth answer, by whoever asked.
+_OPINIONS = """
+insert into chat_opinion (answer_id, model, user_id, is_good, reason, note, given_at)
+select id, model, user_id, n % 3 <> 0, case when n % 3 = 0 then 'wrong' else '' end, '', created_at
+from (
+    select m.id, m.model, c.user_id, m.created_at, row_number() over (order by m.created_at) as n
+    from chat_message m join chat_conversation c on c.id = m.conversation_id where m.author = 'model'
+) as answers
+where n % 5 = 0
+"""
+
 
 def main(calls: int = ROWS) -> None:
     """Fill it, and say how long each part took."""
@@ -105,6 +116,7 @@ def main(calls: int = ROWS) -> None:
     if not User.objects.filter(email="p0@bench.edu").exists():
         _timed("people, courses and rosters", _people)
         _timed(f"{MESSAGES:,} messages", _chats)
+        _timed("opinions of answers", lambda: _execute(_OPINIONS))
     _timed(f"{calls:,} usage rows", lambda: _usage(calls))
     _timed("totals of the days", _rollups)
     _timed("audit entries", _entries)
