@@ -1,7 +1,8 @@
 """`python -m bench.university [ROWS]`: fills the database of this environment with a university of 50,000 people.
 
 500 courses, a year of usage with the totals of its days, a million messages and what people think of the answers. The
-usage is written by the database itself in a few statements, without the indexes, which are built at the end. Some minutes.
+usage is written by the database itself in a few statements, without the indexes, which are built at the end. It takes
+some minutes.
 """
 
 import sys
