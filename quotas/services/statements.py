@@ -27,11 +27,13 @@ _OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)  # as in the cond
 
 
 def use_indexes() -> Statement | None:
-    """Keeps PostgreSQL from reading whole tables to the end of the transaction.
+    """Keeps PostgreSQL from reading whole tables to the end of the transaction, in the updates of the batch as well.
 
     A plan is kept for long (decision 0014), and the one that was made while a table was empty reads all of it.
     """
-    return None if IS_SQLITE else Statement("select set_config('enable_seqscan', 'off', true)", [], ())
+    ways = ("seqscan", "hashjoin", "mergejoin")
+    switches = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ways)
+    return None if IS_SQLITE else Statement(f"select {switches}", [], ())
 
 
 def lock_people_of(call_ids: Collection[UUID]) -> Statement | None:
