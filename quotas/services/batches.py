@@ -364,7 +364,7 @@ class Batch:
                 if len(demand.purses) > 1:
                     owners.add(user_id)
         limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None}
-        _used, _people, lines, _made, purses, movements, running, given_back = rows.run(
+        _switched, _people, lines, _made, purses, movements, running, given_back = rows.run(
             statements.use_indexes(),
             statements.lock_people_of(reversing),
             statements.lock_reservations(calls),
