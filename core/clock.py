@@ -56,7 +56,7 @@ def agree(connection: "BaseDatabaseWrapper", **_signal: Any) -> None:
 
 def _read() -> datetime:
     if _agreed is None:
-        return timezone.now()
+        return datetime.now(UTC)
     at, since = _agreed
     return at + timedelta(seconds=ticks.clock_gettime(_STEADY) - since)
 

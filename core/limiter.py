@@ -6,9 +6,8 @@ Redis counts for all workers when REDIS_URL is set; while it is away each worker
 import logging
 import math
 import time
-from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -84,8 +83,7 @@ class _Shared:
 _counter: _Counter = _Shared() if settings.REDIS_URL else _Own()
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
+class Attempts(NamedTuple):
     """Where a person stands: `left` of `limit` calls until the count begins anew in `resets_in` seconds."""
 
     limit: int

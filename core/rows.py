@@ -1,14 +1,16 @@
 """Many rows in one statement, without an instance for each: for the few places where the ORM would be the cost.
 
-Rows go in and come out as tuples of plain values: identifiers as UUID, instants as aware datetimes in UTC. SQLite runs
-one prepared statement per row, PostgreSQL takes all rows as one JSON value: each was measured to be the faster there.
+Rows go in and come out as tuples of plain values: identifiers as UUID, instants as aware datetimes in UTC. PostgreSQL
+takes rows as one JSON value. SQLite takes them as one list of values, and gives all it is asked for as one JSON value:
+at each row, given or taken, its driver lets the other threads of the process go first (docs/decisions/0014).
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,6 +19,8 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Model
 
 Row = Sequence[Any]
+
+_MOST_AT_ONCE = 256  # rows of one statement on SQLite
 
 # Asked so often that the way through Django's proxy to the thread's connection would count.
 IS_SQLITE = connection.vendor == "sqlite"
@@ -39,21 +43,21 @@ class Statement:
     """SQL with its parameters, to be given to `run`.
 
     Args:
-        parameters: its values; where it `is_repeated`, those of each time.
+        parameters: its values; where it `takes_rows`, these, for the one place in it.
         gives: what the rows are that it gives; None: it changes rows, and how many is the answer.
     """
 
     text: str
     parameters: Sequence[Any]
     gives: Fields | None = None
-    is_repeated: bool = False
+    takes_rows: bool = False
 
 
 def run(*statements: Statement | None) -> list[Any]:
     """Run the statements, in their order: the rows each gives, or how many it changed.
 
-    PostgreSQL gets them all in one go, so that they cost one round trip. For None nothing is run, and the answer is
-    empty.
+    PostgreSQL gets them all in one go, so that they cost one round trip; SQLite those that follow each other and only
+    read. For None nothing is run, and the answer is empty.
 
     Raises:
         DatabaseError: of the first that failed.
@@ -61,7 +65,7 @@ def run(*statements: Statement | None) -> list[Any]:
     here: Any = connections[DEFAULT_DB_ALIAS]
     if IS_SQLITE:
         with here._prepare_cursor(here.connection.cursor(_Cursor)) as cursor:  # with Django's hooks around it
-            return [_run_alone(statement, cursor) if statement else [] for statement in statements]
+            return list(_run_on_sqlite(statements, cursor))
     with here.wrap_database_errors:
         with here.connection.pipeline():
             cursors = [_send(statement, here) if statement else None for statement in statements]
@@ -80,6 +84,7 @@ def insertion(
     """Inserts the rows, in their order; a constraint that refuses one (IntegrityError) refuses all.
 
     Args:
+        rows: none is None in its first field.
         ignore_conflicts: a row that a unique constraint speaks against is left out.
     """
     fields = fields_of(model, *names)
@@ -131,7 +136,7 @@ def _with_rows(text: str, fields: Fields, rows: Collection[Row]) -> Statement | 
     if not rows:
         return None
     if IS_SQLITE:
-        return Statement(text, _translate(_ENCODERS, fields, rows), is_repeated=True)
+        return Statement(text, _translate(_ENCODERS, fields, rows), takes_rows=True)
     return Statement(text, [pack(fields, rows)])
 
 
@@ -142,22 +147,65 @@ class _Cursor(sqlite3.Cursor):
         super().execute(_spell(text), parameters)
         return self
 
-    def executemany(self, text: str, parameters: Any) -> "_Cursor":
-        super().executemany(_spell(text), parameters)
-        return self
 
-
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _spell(text: str) -> str:
     return text.replace("%s", "?")
 
 
-def _run_alone(statement: Statement, cursor: Any) -> Any:
-    if statement.is_repeated:
-        cursor.executemany(statement.text, statement.parameters)
-    else:
+def _run_on_sqlite(statements: Sequence[Statement | None], cursor: Any) -> Iterator[Any]:
+    for is_reading, alike in groupby(statements, lambda statement: statement is None or statement.gives is not None):
+        if is_reading:
+            yield from _read_together(list(alike), cursor)
+        else:
+            for statement in alike:
+                yield _change(statement, cursor) if statement else []
+
+
+def _read_together(statements: Sequence[Statement | None], cursor: Any) -> Iterator[Any]:
+    """What each gives: one row of one statement, a column of JSON for each of them."""
+    asked = [statement for statement in statements if statement]
+    found: Iterator[str] = iter(())
+    if asked:
+        text = _join(tuple((statement.text, len(statement.gives or ())) for statement in asked))
+        cursor.execute(text, [value for statement in asked for value in statement.parameters])
+        found = iter(cursor.fetchone())
+    for statement in statements:
+        yield _translate(_DECODERS, statement.gives or (), orjson.loads(next(found))) if statement else []
+
+
+@lru_cache(maxsize=64)
+def _join(queries: Sequence[tuple[str, int]]) -> str:
+    """One query of these, each given with the number of its columns."""
+    parts, wholes = [], []
+    for place, (text, width) in enumerate(queries):
+        columns = ", ".join(f"c{column}" for column in range(width))
+        parts.append(f"q{place}({columns}) as ({text})")
+        wholes.append(f"(select json_group_array(json_array({columns})) from q{place})")
+    return f"with {', '.join(parts)} select {', '.join(wholes)}"
+
+
+def _change(statement: Statement, cursor: Any) -> int:
+    """How many rows the statement changed."""
+    if not statement.takes_rows:
         cursor.execute(statement.text, statement.parameters)
-    return _answer(statement, cursor)
+        return int(cursor.rowcount)
+    changed, rows = 0, statement.parameters
+    for begin in range(0, len(rows), _MOST_AT_ONCE):
+        some = rows[begin : begin + _MOST_AT_ONCE]
+        width, count = len(some[0]), len(some)
+        places = 1 << (count - 1).bit_length()  # a power of two, so that few statements are prepared
+        nothing = [None] * (places - count) * width
+        cursor.execute(_with_places(statement.text, width, places), [*chain.from_iterable(some), *nothing])
+        changed += cursor.rowcount
+    return changed
+
+
+@lru_cache(maxsize=512)
+def _with_places(text: str, width: int, count: int) -> str:
+    """The statement with places for so many rows."""
+    row = f"({', '.join(['%s'] * width)})"
+    return text % f"(values {', '.join([row] * count)}) g"
 
 
 def _send(statement: Statement, here: Any) -> Any:
@@ -168,37 +216,30 @@ def _send(statement: Statement, here: Any) -> Any:
 
 
 def _answer(statement: Statement, cursor: Any) -> Any:
-    if statement.gives is None:
-        return int(cursor.rowcount)
-    rows = cursor.fetchall()
-    return _translate(_DECODERS, statement.gives, rows) if IS_SQLITE else rows
+    return int(cursor.rowcount) if statement.gives is None else cursor.fetchall()
 
 
 @cache
 def _write_insert(model: type[Model], fields: Fields, ignore_conflicts: bool) -> str:
     columns = ", ".join(field.name for field in fields)
-    values = f"select * from {given('g', fields)}"
-    if IS_SQLITE:
-        values = f"values ({', '.join(['%s'] * len(fields))})"
+    source = "%s where column1 is not null" if IS_SQLITE else given("g", fields)
     ending = " on conflict do nothing" if ignore_conflicts else ""
-    return f"insert into {model._meta.db_table} ({columns}) {values}{ending}"
+    return f"insert into {model._meta.db_table} ({columns}) select * from {source}{ending}"
 
 
 @cache
 def _write_update(model: type[Model], fields: Fields, expected: int) -> str:
     table, (key, *others) = model._meta.db_table, [field.name for field in fields]
-    values = [f"g.c{place}" for place in range(len(fields))]
-    source = f" from {given('g', fields)}"
-    if IS_SQLITE:
-        # Bound by place: ?1 is the first value of the row.
-        values, source = [f"?{place + 1}" for place in range(len(fields))], ""
+    # SQLite counts the columns of a list of values from one.
+    values = [f"g.column{place + 1}" if IS_SQLITE else f"g.c{place}" for place in range(len(fields))]
+    source = "%s" if IS_SQLITE else given("g", fields)
     changes = ", ".join(
         f"{name} = {value}" for name, value in zip(others[expected:], values[expected + 1 :], strict=True)
     )
     beliefs = [
         f"t.{name} = {value}" for name, value in zip([key, *others[:expected]], values[: expected + 1], strict=True)
     ]
-    return f"update {table} as t set {changes}{source} where {' and '.join(beliefs)}"
+    return f"update {table} as t set {changes} from {source} where {' and '.join(beliefs)}"
 
 
 def _list_types(fields: Fields) -> str:
@@ -229,9 +270,8 @@ def _write_instant(value: datetime) -> str:
 
 
 @lru_cache(maxsize=64)
-def _read_instant(value: datetime | str) -> datetime:
-    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return instant.replace(tzinfo=UTC)
+def _read_instant(value: str) -> datetime:
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
 def _write_json(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Reads of the statement: a person's month in the books, line by line like a bank's."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
 
@@ -125,10 +125,10 @@ def _as_it_was(standing: Standing, span: Window, last: LedgerEntry | None) -> St
     """The standing at the end of an earlier month, from its counters and the rule of its last movement."""
     if last is None:
         limit = None if standing.limit is None else standing.limit - standing.granted
-        return replace(standing, window=span, limit=limit, used=0, held=0, granted=0)
+        return standing._replace(window=span, limit=limit, used=0, held=0, granted=0)
     counters = last.allowance
     limit = None if last.limit_then is None else last.limit_then + counters.granted
-    return replace(standing, window=span, limit=limit, used=counters.used, held=counters.held, granted=counters.granted)
+    return standing._replace(window=span, limit=limit, used=counters.used, held=counters.held, granted=counters.granted)
 
 
 def _line(entry: LedgerEntry) -> Line:

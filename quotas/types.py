@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from django.db.models import TextChoices
@@ -146,8 +146,7 @@ class Window:
     ends_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where a person stands under one quota in its present window, in `unit`s.
 
     `limit` includes the units `granted` for the window. `extra` is what is left beside it, in grants with an end of
@@ -192,8 +191,7 @@ class Standing:
         return (True, 0.0) if self.limit is None else (False, (self.left or 0) / max(1, self.limit))
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(NamedTuple):
     """What `reserve` did: the reservation's id and the standing just after it, nearest to its end first."""
 
     call_id: UUID

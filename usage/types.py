@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, NamedTuple, Required, TypedDict
 from uuid import UUID
 
 from django.db.models import TextChoices
@@ -113,8 +113,7 @@ class Recording(TypedDict, total=False):
     first_content_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """What is kept of one call.
 
     Args:
@@ -133,11 +132,11 @@ class Record:
     model: str
     provider: str
     outcome: Outcome
+    started_at: datetime
     code: str = ""
     prompts: int = 0
     totals: Totals = Totals()
     cost_micro: int = 0
-    started_at: datetime
     first_content_at: datetime | None = None
 
 

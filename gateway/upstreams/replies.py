@@ -7,14 +7,14 @@ person's client will look for. Provider text inside errors is dropped.
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError
-from gateway.types import Chunk
+from gateway.types import Chunk, Citation
 from gateway.upstreams.citing import citations_of
 from usage.types import Totals, UsageSource
 
@@ -320,21 +320,13 @@ def read_chat(body: bytes, *, model: str) -> Chunk:
     """
     answer = read_object(body)
     choices = _choices(answer)
-    messages = [_mapping(choice, "message") for choice in choices]
     reasons = [choice.get("finish_reason") for choice in choices]
-    if not messages or not all(isinstance(reason, str) for reason in reasons):
+    if set(map(type, reasons)) != {str}:
         raise UpstreamError
-    has_content = any(_carries(message) for message in messages)
-    _check_not_empty(reasons[0], has_content=has_content)
-    return Chunk(
-        data=_renamed(body, answer, model),
-        text="".join(_text(message) for message in messages),
-        has_content=has_content,
-        totals=read_totals(answer.get("usage")),
-        finish_reason=reasons[0],
-        thought="".join(thought_of(message) for message in messages),
-        citations=tuple(citation for message in messages for citation in citations_of(message)),
-    )
+    said = _said_in(choices, "message")
+    _check_not_empty(reasons[0], has_content=said.has_content)
+    totals = read_totals(answer.get("usage"))
+    return Chunk(_renamed(body, answer, model), totals=totals, finish_reason=reasons[0], **said._asdict())
 
 
 def read_images(body: bytes, *, model: str) -> Chunk:
@@ -386,23 +378,15 @@ def read_moderation(body: bytes, *, model: str) -> Chunk:
 
 def _chunk_of(event: dict[str, Any], *, model: str, shows_usage: bool) -> Chunk:
     choices = _choices(event)
-    deltas = [_mapping(choice, "delta") for choice in choices]
     totals = read_totals(event.get("usage"))
     if not shows_usage:
         event.pop("usage", None)
     # Without choices it is usage, or what a provider's filter thinks of the prompt: clients look for choices[0].
     is_shown = bool(choices) or (totals is not None and shows_usage)
-    return Chunk(
-        data=orjson.dumps({**event, "model": model}) if is_shown else b"",
-        text="".join(_text(delta) for delta in deltas),
-        has_content=any(_carries(delta) for delta in deltas),
-        totals=totals,
-        finish_reason=next(
-            (reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)), None
-        ),
-        thought="".join(thought_of(delta) for delta in deltas),
-        citations=tuple(citation for delta in deltas for citation in citations_of(delta)),
-    )
+    said = _said_in(choices, "delta")
+    reasons = [reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)]
+    data = orjson.dumps({**event, "model": model}) if is_shown else b""
+    return Chunk(data, totals=totals, finish_reason=reasons[0] if reasons else None, **said._asdict())
 
 
 def read_object(data: bytes) -> dict[str, Any]:
@@ -433,9 +417,31 @@ def _renamed(body: bytes, answer: Mapping[str, Any], model: str) -> bytes:
 
 def _choices(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     choices = event.get("choices")
-    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+    if not isinstance(choices, list) or not set(map(type, choices)) <= {dict}:
         raise UpstreamError
     return choices
+
+
+class _Said(NamedTuple):
+    """What a person gets to see of an event, or of a plain answer: see Chunk."""
+
+    text: str
+    has_content: bool
+    thought: str
+    citations: tuple[Citation, ...]
+
+
+def _said_in(choices: Iterable[Mapping[str, Any]], name: str) -> _Said:
+    """What all choices say together, each in its `name`."""
+    text, has_content, thought = "", False, ""
+    citations: tuple[Citation, ...] = ()
+    for choice in choices:
+        said = _mapping(choice, name)
+        text += _text(said)
+        has_content = has_content or _carries(said)
+        thought += thought_of(said)
+        citations += citations_of(said)
+    return _Said(text, has_content, thought, citations)
 
 
 def _mapping(choice: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -447,7 +453,7 @@ def _mapping(choice: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _carries(delta: Mapping[str, Any]) -> bool:
     """Whether there is anything beside the role that a person could use: text, a tool call, a refusal."""
-    return any(value for name, value in delta.items() if name != "role")
+    return any(map(delta.get, delta.keys() - {"role"}))
 
 
 def _text(delta: Mapping[str, Any]) -> str:
@@ -474,14 +480,15 @@ def read_totals(usage: object) -> Totals | None:
     """The provider's totals under either of OpenAI's two spellings; None when absent or absurd."""
     if not isinstance(usage, dict):
         return None
-    counts: list[Any] = [
-        usage.get(f"{old}_tokens", usage.get(f"{new}_tokens"))
-        for old, new in (("prompt", "input"), ("completion", "output"))
-    ]
-    if not all(type(count) is int and 0 <= count <= _MOST_TOKENS for count in counts):
+    heard = usage.get("prompt_tokens", usage.get("input_tokens"))
+    said = usage.get("completion_tokens", usage.get("output_tokens"))
+    if not (_is_count(heard) and _is_count(said)):
         return None
-    tokens_in, tokens_out = map(int, counts)
-    return Totals(tokens_in, tokens_out, _read_cached(usage, most=tokens_in), source=UsageSource.REPORTED)
+    return Totals(heard, said, _read_cached(usage, most=heard), source=UsageSource.REPORTED)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= _MOST_TOKENS
 
 
 def _read_cached(usage: Mapping[str, Any], *, most: int) -> int:

@@ -5,16 +5,14 @@ Two ways fill it: http1.py, our own, and proxied.py where an HTTP proxy stands i
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from django.conf import settings
 
 from gateway.errors import UpstreamDown, UpstreamError
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One POST. `headers` are ours alone: what describes the body and the connection is added on the way."""
 
     url: str

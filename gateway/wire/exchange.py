@@ -23,7 +23,7 @@ from core.ids import new_id
 from core.limiter import Attempts
 from gateway.errors import RequestTooLarge, RequestTooSlow
 from gateway.wire import errors, sse
-from gateway.wire.stepping import begin
+from gateway.wire.stepping import Watch, begin
 from quotas.types import Standing, Unit
 
 Message = MutableMapping[str, Any]
@@ -122,21 +122,10 @@ class Exchange:
                 return b"".join(pieces)
             message = await self._receive()
 
-    @contextmanager
-    def attended(self, when_gone: Callable[[], None]) -> Iterator[None]:
+    def attended(self, when_gone: Callable[[], None]) -> Watch:
         """Inside, `when_gone` is called as soon as the client hangs up, or takes nothing any more."""
-
-        async def watch() -> None:
-            while (await self._receive())["type"] != "http.disconnect":
-                pass
-            self._note_gone()
-
         self._when_gone = when_gone
-        watcher = asyncio.create_task(watch())
-        try:
-            yield
-        finally:
-            watcher.cancel()
+        return Watch(self._notice_leaving())
 
     @contextmanager
     def pinged(self) -> Iterator[None]:
@@ -182,6 +171,11 @@ class Exchange:
                 await self.answer(errors.render(error), status=error.status, headers=errors.list_headers(error))
             elif self._is_stream:
                 await self.finish(sse.event(errors.render(error)))
+
+    async def _notice_leaving(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._note_gone()
 
     def _ping(self) -> None:
         now = _now()

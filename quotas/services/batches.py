@@ -54,8 +54,7 @@ _ENTRY = (*_MOVEMENT, "used_after", "held_after", "granted_after", "reason", "at
 Amounts = Mapping[Unit, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """A call that wants to be admitted.
 
     Args:

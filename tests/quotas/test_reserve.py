@@ -34,11 +34,11 @@ def test_the_normal_path_takes_few_statements(sara: User, django_assert_num_quer
     # rules, purses made and locked, counters, reservation, entry; and the test's own savepoint
     with django_assert_num_queries(6 + 2):
         call_id = reserve(sara).call_id
-    with django_assert_num_queries(4):  # reservation, purses, earlier entries; state
+    with django_assert_num_queries(2):  # reservation with purses and earlier entries; state
         services.dispatch(call_id=call_id)
-    with django_assert_num_queries(6):  # the same, counters, entry
+    with django_assert_num_queries(4):  # the same, counters, entry
         services.settle(call_id=call_id)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(2):
         services.close(call_id=call_id)
 
 
