@@ -194,7 +194,8 @@ def _change(statement: Statement, cursor: Any) -> int:
     for begin in range(0, len(rows), _MOST_AT_ONCE):
         some = rows[begin : begin + _MOST_AT_ONCE]
         width, count = len(some[0]), len(some)
-        places = 1 << (count - 1).bit_length()  # a power of two, so that few statements are prepared
+        step = max(0, count.bit_length() - 2)
+        places = -(-count >> step) << step  # 1, 2, 3, 4, 6, 8, 12, 16, 24, ...: few statements are prepared, and kept
         nothing = [None] * (places - count) * width
         cursor.execute(_with_places(statement.text, width, places), [*chain.from_iterable(some), *nothing])
         changed += cursor.rowcount
