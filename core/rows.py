@@ -6,7 +6,7 @@ at each row, given or taken, its driver lets the other threads of the process go
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -124,7 +124,7 @@ def given(name: str, fields: Fields) -> str:
     return f"json_to_recordset(%s::json) {name}({_list_types(fields)})"
 
 
-def pack(fields: Fields, rows: Iterable[Row]) -> str:
+def pack(fields: Fields, rows: Collection[Row]) -> str:
     """The rows as the parameter of `given`."""
     if IS_SQLITE:
         return orjson.dumps(_translate(_ENCODERS, fields, rows)).decode()
@@ -247,13 +247,21 @@ def _list_types(fields: Fields) -> str:
     return ", ".join(f"c{place} {field.type}" for place, field in enumerate(fields))
 
 
-def _translate(codecs: Codecs, fields: Fields, rows: Iterable[Row]) -> list[tuple[Any, ...]]:
+def _translate(codecs: Codecs, fields: Fields, rows: Collection[Row]) -> list[tuple[Any, ...]]:
     """The rows with what SQLite has no type for as it is written there, or as it is read: column by column."""
-    places = [(place, codecs[field.kind]) for place, field in enumerate(fields) if field.kind in codecs]
+    if not rows:
+        return []
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-    for place, translate in places if columns else ():
-        columns[place] = [None if value is None else translate(value) for value in columns[place]]
+    for place, kind in _list_kinds(fields):
+        if translate := codecs.get(kind):
+            columns[place] = [None if value is None else translate(value) for value in columns[place]]
     return list(zip(*columns, strict=True))
+
+
+@cache
+def _list_kinds(fields: Fields) -> list[tuple[int, str]]:
+    """Where there is something to translate, and what."""
+    return [(place, field.kind) for place, field in enumerate(fields) if field.kind in _ENCODERS]
 
 
 def _write_uuid(value: UUID) -> str:

@@ -9,6 +9,7 @@ nothing of a table, as in a new installation, it takes the keys of a batch for m
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from accounts.models import User
@@ -23,6 +24,7 @@ _PURSE = ("id", "user", "course", "purse", "unit", "period", "scope", "window_st
 _COUNTERS = ("used", "held")
 
 _PERIOD_KEY = ("user", "unit", "period", "scope", "window_start")
+_SWITCHES = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin"))
 _OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)  # as in the condition of the partial indexes
 
 
@@ -31,9 +33,7 @@ def use_indexes() -> Statement | None:
 
     A plan is kept for long (decision 0014), and the one that was made while a table was empty reads all of it.
     """
-    ways = ("seqscan", "hashjoin", "mergejoin")
-    switches = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ways)
-    return None if IS_SQLITE else Statement(f"select {switches}", [], ())
+    return None if IS_SQLITE else Statement(f"select {_SWITCHES}", [], ())
 
 
 def lock_people_of(call_ids: Collection[UUID]) -> Statement | None:
@@ -47,56 +47,39 @@ def lock_people_of(call_ids: Collection[UUID]) -> Statement | None:
 
 def lock_reservations(call_ids: Collection[UUID]) -> Statement | None:
     """Each call's id, person, state and lease."""
+    if not call_ids:
+        return None
     fields = fields_of(Reservation, "call_id", "user", "state", "lease_until")
     wanted = f"select c0 from {given('g', fields[:1])}"
     statement = _lock("call_id, user_id, state, lease_until", "quotas_reservation", "call_id", wanted)
-    return Statement(statement, [_pack_calls(call_ids)], fields) if call_ids else None
+    return Statement(statement, [_pack_calls(call_ids)], fields)
 
 
 def make_purses(keys: Collection[PeriodKey]) -> Statement | None:
     """Makes the purses that are missing. Many may come first at once: one insert wins, the others find its row."""
-    fields = fields_of(Allowance, *_PERIOD_KEY)
-    columns = ", ".join(field.name for field in fields)
-    same = " and ".join(f"a.{field.name} = g.c{place}" for place, field in enumerate(fields))
-    statement = (
-        f"insert into quotas_allowance ({columns}, purse, granted, used, held) "
-        f"select c0, c1, c2, c3, c4, '{Purse.PERIOD.value}', 0, 0, 0 from {given('g', fields)} "
-        f"where (select a.id from quotas_allowance a where {same} and a.purse = '{Purse.PERIOD.value}') is null "
-        "order by 1, 2, 3, 4, 5 on conflict do nothing"
-    )
-    return Statement(statement, [pack(fields, keys)]) if keys else None
+    return Statement(_write_making(), [pack(fields_of(Allowance, *_PERIOD_KEY), keys)]) if keys else None
 
 
 def lock_purses(
     keys: Collection[PeriodKey], *, owners: Collection[int], course_ids: Collection[int], call_ids: Collection[UUID]
 ) -> Statement | None:
     """The purses of these keys, every extra one of these owners, these courses' pools, and what the calls have used."""
-    key, call = fields_of(Allowance, *_PERIOD_KEY), fields_of(Reservation, "call_id")
-    owner, course = fields_of(Allowance, "user"), fields_of(Allowance, "course")
-    same = " and ".join(f"a.{field.name} = k.c{place}" for place, field in enumerate(key))
     parts = []
     parameters = []
     if keys:
-        parts.append(
-            f"select (select a.id from quotas_allowance a where {same} and a.purse = '{Purse.PERIOD.value}') "
-            f"from {given('k', key)}"
-        )
-        parameters.append(pack(key, keys))
+        parts.append(_find_by_key())
+        parameters.append(pack(fields_of(Allowance, *_PERIOD_KEY), keys))
     for purse in (Purse.GRANT, Purse.PURCHASED) if owners else ():
-        parts.append(f"select id from quotas_allowance where {_among('user_id', owner)} and purse = '{purse.value}'")
-        parameters.append(pack(owner, [(user_id,) for user_id in owners]))
+        parts.append(_find_by("user", purse))
+        parameters.append(pack(fields_of(Allowance, "user"), [(user_id,) for user_id in owners]))
     if course_ids:
-        parts.append(
-            f"select id from quotas_allowance where {_among('course_id', course)} and purse = '{Purse.POOL.value}'"
-        )
-        parameters.append(pack(course, [(course_id,) for course_id in course_ids]))
+        parts.append(_find_by("course", Purse.POOL))
+        parameters.append(pack(fields_of(Allowance, "course"), [(course_id,) for course_id in course_ids]))
     if call_ids:
-        parts.append(f"select allowance_id from quotas_ledgerentry where {_among('reservation_id', call)}")
+        parts.append(_find_by_call())
         parameters.append(_pack_calls(call_ids))
     fields = fields_of(Allowance, *_PURSE, *_COUNTERS)
-    columns = ", ".join(field.name for field in fields)
-    statement = _lock(columns, "quotas_allowance", "id", " union all ".join(parts))
-    return Statement(statement, parameters, fields) if parts else None
+    return Statement(_write_locking(fields, tuple(parts)), parameters, fields) if parts else None
 
 
 def list_movements(call_ids: Collection[UUID]) -> Statement | None:
@@ -105,6 +88,8 @@ def list_movements(call_ids: Collection[UUID]) -> Statement | None:
     Returns:
         call, purse, rule, the rule's limit then, what it has used there, what it holds there.
     """
+    if not call_ids:
+        return None
     fields = fields_of(LedgerEntry, "reservation", "allowance", "quota", "limit_then", "delta_used", "delta_held")
     statement = (
         "select reservation_id, allowance_id, min(quota_id), min(limit_then), "
@@ -112,31 +97,73 @@ def list_movements(call_ids: Collection[UUID]) -> Statement | None:
         f"where {_among('reservation_id', fields[:1])} "
         "group by reservation_id, allowance_id order by min(id)"
     )
-    return Statement(statement, [_pack_calls(call_ids)], fields) if call_ids else None
+    return Statement(statement, [_pack_calls(call_ids)], fields)
 
 
 def count_open(user_ids: Collection[int], *, at: datetime) -> Statement | None:
     """How many calls of each person are running."""
+    if not user_ids:
+        return None
     person, lease = fields_of(Reservation, "user"), fields_of(Reservation, "lease_until")
     statement = (
         "select g.c0, (select count(*) from quotas_reservation r where r.user_id = g.c0 "
         f"and r.state in ({_OPEN}) and r.lease_until > m.c0) from {given('m', lease)}, {given('g', person)}"
     )
     parameters = [pack(lease, [(at,)]), pack(person, [(user_id,) for user_id in user_ids])]
-    return Statement(statement, parameters, (*person, *person)) if user_ids else None
+    return Statement(statement, parameters, (*person, *person))
 
 
 def count_reversed(call_ids: Collection[UUID], *, since: datetime) -> Statement | None:
     """How many calls of each of these calls' people were given back after their first content since then."""
+    if not call_ids:
+        return None
     call, person, end = (fields_of(Reservation, name) for name in ("call_id", "user", "ended_at"))
     people = f"select user_id from quotas_reservation where {_among('call_id', call)}"
     statement = (
         f"select user_id, count(*) from quotas_reservation where user_id in ({people}) "
         f"and state = '{State.REVERSED.value}' and ended_at >= (select c0 from {given('m', end)}) group by user_id"
     )
+    return Statement(statement, [_pack_calls(call_ids), pack(end, [(since,)])], (*person, *person))
+
+
+@cache
+def _write_making() -> str:
+    key = fields_of(Allowance, *_PERIOD_KEY)
+    columns = ", ".join(field.name for field in key)
     return (
-        Statement(statement, [_pack_calls(call_ids), pack(end, [(since,)])], (*person, *person)) if call_ids else None
+        f"insert into quotas_allowance ({columns}, purse, granted, used, held) "
+        f"select c0, c1, c2, c3, c4, '{Purse.PERIOD.value}', 0, 0, 0 from {given('g', key)} "
+        f"where ({_find_of('g')}) is null order by 1, 2, 3, 4, 5 on conflict do nothing"
     )
+
+
+@cache
+def _write_locking(fields: Fields, parts: tuple[str, ...]) -> str:
+    return _lock(", ".join(field.name for field in fields), "quotas_allowance", "id", " union all ".join(parts))
+
+
+@cache
+def _find_by_key() -> str:
+    return f"select ({_find_of('k')}) from {given('k', fields_of(Allowance, *_PERIOD_KEY))}"
+
+
+@cache
+def _find_by(owner: str, purse: Purse) -> str:
+    (key,) = fields = fields_of(Allowance, owner)
+    return f"select id from quotas_allowance where {_among(key.name, fields)} and purse = '{purse.value}'"
+
+
+@cache
+def _find_by_call() -> str:
+    call = fields_of(Reservation, "call_id")
+    return f"select allowance_id from quotas_ledgerentry where {_among('reservation_id', call)}"
+
+
+def _find_of(given_keys: str) -> str:
+    """SQL of the id of the purse that a row of given keys names."""
+    key = fields_of(Allowance, *_PERIOD_KEY)
+    same = " and ".join(f"a.{field.name} = {given_keys}.c{place}" for place, field in enumerate(key))
+    return f"select a.id from quotas_allowance a where {same} and a.purse = '{Purse.PERIOD.value}'"
 
 
 def _pack_calls(call_ids: Collection[UUID]) -> str:
