@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from tests.fakes.databases import Redis, open_folder
-from tests.faults.length import IS_LONG, how_many
+from tests.faults.length import IS_LONG, how_many, report
 from tests.faults.outages import Installation, Told, installed, wait_until
 from tests.storms.clients import ask
 
@@ -75,8 +75,7 @@ def test_c16_open_streams_hold_no_connection(it: Installation) -> None:
     def look() -> None:
         wait_until(lambda: count_open(it) == STREAMS)
         for _ in range(20):
-            assert len(it.postgres.query(CONNECTIONS)) <= WORKERS * POOL
-            assert it.postgres.query(FORGOTTEN) == []
+            check_connections(it)
             time.sleep(0.05)
 
     for _ in range(4):  # both workers are warm: what the first call of a process costs is not the matter here
@@ -84,8 +83,13 @@ def test_c16_open_streams_hold_no_connection(it: Installation) -> None:
     it.upstream.arrivals.clear()
     asyncio.run(open_many())
     wait_until(lambda: count_open(it) == 0)
-    assert len(it.postgres.query(CONNECTIONS)) <= WORKERS * POOL
+    check_connections(it)
     it.upstream.arrivals.clear()
+
+
+def check_connections(it: Installation) -> None:
+    assert len(it.postgres.query(CONNECTIONS)) <= WORKERS * POOL
+    assert it.postgres.query(FORGOTTEN) == []
 
 
 async def insist(it: Installation) -> None:
@@ -97,6 +101,49 @@ async def insist(it: Installation) -> None:
 def count_open(it: Installation) -> int:
     [(count,)] = it.postgres.query("SELECT count(*) FROM quotas_reservation WHERE state IN ('dispatched', 'settled')")
     return int(str(count))
+
+
+# What is asked at once, by what becomes of it. The first two open streams, whose readers leave.
+LEFT = ("stalls", "silent")
+PLAIN = {"good": "", "error-500": "upstream_error", "garbage": "upstream_error", "unheard-of": "model_not_found"}
+STREAMED = {"good": True, "unhurried": True, "breaks": False}
+EVERY_WAY = len(LEFT) + len(PLAIN) + len(STREAMED) + 1
+KEPT = 40.0  # seconds, until connections that were kept for the next call are surely closed
+
+
+def test_c16_a_hundred_calls_of_every_kind_leave_nothing_behind(it: Installation) -> None:
+    """Answered, refused, broken off, left alone: what fifty leave behind, fifty more do not add to."""
+    asyncio.run(call_in_every_way(it, times=5))
+    held = count_held(it)
+    asyncio.run(call_in_every_way(it, times=5))
+    wait_until(lambda: count_held(it) <= held, patience=KEPT)
+    check_connections(it)
+    report(f"{10 * EVERY_WAY} calls of every kind", f"sockets without the database's: {held} → {count_held(it)}")
+
+
+async def call_in_every_way(it: Installation, *, times: int) -> None:
+    """Whoever leaves does so when the others have what they came for: streams are open when we look."""
+    key = it.keys[-1]
+    for _ in range(times):
+        it.upstream.arrivals.clear()
+        leaving = [asyncio.create_task(ask(it.server, key, model)) for model in LEFT]
+        plain = await asyncio.gather(*(asyncio.to_thread(it.call, model, key) for model in PLAIN))
+        streams = await asyncio.gather(*(ask(it.server, key, model) for model in STREAMED))
+        stranger = await ask(it.server, "cak_nobody", "good")
+        await asyncio.to_thread(wait_until, lambda: {one.model for one in it.upstream.calls()} >= set(LEFT))
+        await asyncio.to_thread(check_connections, it)
+        for reader in leaving:
+            reader.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        assert [call.code for call in plain] == list(PLAIN.values())
+        assert [stream.is_complete for stream in streams] == list(STREAMED.values())
+        assert stranger.status == 401
+    await asyncio.to_thread(wait_until, lambda: count_open(it) == 0)
+
+
+def count_held(it: Installation) -> int:
+    """The sockets of all workers, but for those to the database: its pool may fill up to what it is allowed."""
+    return sum(count_sockets(it)) - len(it.postgres.query(CONNECTIONS))
 
 
 def test_c12_fifty_readers_follow_one_answer_in_whichever_worker_they_land(it: Installation, tmp_path: Path) -> None:
