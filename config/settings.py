@@ -179,7 +179,7 @@ HOP_THREADS = env.number("HOP_THREADS", 1 if _database["ENGINE"].endswith("sqlit
 REDIS_URL = env.secret("REDIS_URL")
 CACHES = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        {"BACKEND": "core.cache.SharedCache", "LOCATION": REDIS_URL}
         if REDIS_URL
         else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )

@@ -20,8 +20,8 @@ from core.errors import RateLimited
 logger = logging.getLogger(__name__)
 
 _HOUR = 3600  # it begins with a person's first attempt
-_SECONDS = 0.25  # how long one answer of Redis is worth waiting for
-_REST_SECONDS = 1.0  # how long a Redis that failed is not asked again: every question could cost all of that
+SECONDS = 0.25  # how long one answer of Redis is worth waiting for
+REST_SECONDS = 1.0  # how long a Redis that failed is not asked again: every question could cost all of that
 _MOST_KEPT = 100_000
 
 
@@ -58,7 +58,7 @@ class _Shared:
 
     def __init__(self) -> None:
         self._redis = RedisStorage(
-            settings.REDIS_URL, wrap_exceptions=True, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
+            settings.REDIS_URL, wrap_exceptions=True, socket_timeout=SECONDS, socket_connect_timeout=SECONDS
         )
         self._own = _Own()
         self._rests_until = 0.0
@@ -71,7 +71,7 @@ class _Shared:
             return self._redis.incr(key, _HOUR), self._redis.get_expiry(key)
         except StorageError:
             logger.warning("Redis is away: attempts are counted by each worker for itself.")
-            self._rests_until = time.monotonic() + _REST_SECONDS
+            self._rests_until = time.monotonic() + REST_SECONDS
             return self._own.count(person, now)
 
     def reset(self) -> None:

@@ -28,6 +28,7 @@ PUBLIC_OF = {
 CORE_MODULES = {
     "append_only",
     "apps",
+    "cache",
     "clock",
     "credentials",
     "errors",
