@@ -1,31 +1,53 @@
 """What is logged and how: one line of JSON per event on standard error, with the id of its request.
 
-Neither prompt text nor secrets: query strings are cut off, bodies and local variables are never written.
+Neither prompt text nor secrets: query strings and the keys in letters are cut off, an error is told by its first line,
+bodies and local variables are never written.
 """
 
-from collections.abc import MutableMapping
+import re
+from collections.abc import Iterator, MutableMapping
+from traceback import format_tb
 from typing import Any
 
 import structlog
 from structlog.types import Processor
+from structlog.typing import ExcInfo
 
 Event = MutableMapping[str, Any]
 
+_LETTERS_KEY = re.compile(r"(/reset/key/)[^/]+")  # whoever reads it may choose somebody's password
 
-def cut_query(_logger: object, _method: str, event: Event) -> Event:
-    """Processor: what people search for stands behind the question mark of the address."""
+
+def cut_address(_logger: object, _method: str, event: Event) -> Event:
+    """Processor: what people search for stands behind the question mark of the address, and a key in some."""
     for name in ("request", "event"):
         if isinstance(event.get(name), str):
-            event[name] = event[name].split("?", 1)[0]
+            event[name] = _LETTERS_KEY.sub(r"\1…", event[name].split("?", 1)[0])
     return event
 
 
+def tell_error(exc_info: ExcInfo) -> str:
+    """The tracebacks, and of what each error says the first line: below it PostgreSQL quotes the row it refused."""
+    return "\n\n".join(
+        f"Traceback (most recent call last):\n{''.join(format_tb(error.__traceback__))}"
+        f"{type(error).__qualname__}: {''.join(str(error).splitlines()[:1])}"
+        for error in reversed(list(_list_causes(exc_info[1])))
+    )
+
+
+def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+_tell_errors = structlog.processors.ExceptionRenderer(tell_error)
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    cut_query,
+    cut_address,
 ]
 
 
@@ -46,10 +68,10 @@ def configure(level: str = "INFO") -> dict[str, Any]:
         "formatters": {
             "json": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [*_SHARED, structlog.processors.format_exc_info],
+                "foreign_pre_chain": [*_SHARED, _tell_errors],
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.format_exc_info,
+                    _tell_errors,
                     structlog.processors.JSONRenderer(),
                 ],
             }
@@ -59,6 +81,7 @@ def configure(level: str = "INFO") -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "propagate": True, "level": level},
             "django.db.backends": {"level": "INFO"},  # below that it tells every query, prompts and all
+            "django.template": {"level": "INFO"},  # it tells a page's whole context: what was typed, people and words
             "django.server": {"handlers": [], "propagate": True},
             # They tell every request they make, address and all.
             "httpx": {"level": "WARNING"},

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import Client
 
-from config.logs import cut_query
+from config.logs import cut_address
 
 
 @pytest.mark.django_db
@@ -91,4 +91,4 @@ def test_settings_that_contradict_each_other_are_named(
 
 def test_no_log_line_keeps_what_was_searched_for() -> None:
     line = {"event": "request_started", "request": "GET /chat/?search=my+illness"}
-    assert cut_query(None, "info", line) == {"event": "request_started", "request": "GET /chat/"}
+    assert cut_address(None, "info", line) == {"event": "request_started", "request": "GET /chat/"}
