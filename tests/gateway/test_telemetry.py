@@ -1,6 +1,5 @@
-"""What operators see of calls: figures right whichever worker is asked, and lines without a word of a prompt."""
+"""What operators see of calls: figures right whichever worker is asked."""
 
-import json
 from pathlib import Path
 
 import httpx2
@@ -8,18 +7,13 @@ import pytest
 from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
-from accounts.models import User
-from tests.conftest import PASSWORD
-from tests.fakes.upstream import SECRET, WORDS, FakeUpstream
+from tests.fakes.upstream import FakeUpstream
 from tests.gateway.test_disconnects import until
 from tests.servers import Server, running_server
 
-PROMPT = "the-canary-sings-of-its-illness"
-PROVIDERS_KEY = "sk-canary-of-the-provider"
-
 
 def ask(server: Server, key: str, model: str, *, stream: bool = False) -> httpx2.Response:
-    body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": PROMPT}]}
+    body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
     # A connection for each, so that each goes to whichever worker is free.
     headers = {"authorization": f"Bearer {key}"}
     return httpx2.post(f"{server.api}/chat/completions", json=body, headers=headers, timeout=30)
@@ -59,34 +53,3 @@ def test_the_figures_of_two_workers_are_added_up(
         assert seen["gateway_ledger_seconds_count conclude"] == 9
         assert seen["gateway_recent_prompts chat served api"] == 8
         assert seen["gateway_database_up"] == 1
-
-
-@pytest.mark.both_databases
-def test_c28_neither_prompts_nor_answers_nor_secrets_are_in_the_log(
-    offered: FakeUpstream, running_upstream: FakeUpstream, saras_key: str, sara: User, tmp_path: Path
-) -> None:
-    """With everything written that can be, over calls that are served, refused and broken off, and a sign-in."""
-    environment = {
-        "OPENAI_BASE_URL": running_upstream.base_url,
-        "OPENAI_API_KEY": PROVIDERS_KEY,
-        "LOG_LEVEL": "DEBUG",
-        "DEBUG": "1",
-        "SECRET_KEY": "canary-of-sessions",
-    }
-    with running_server(tmp_path, environment=environment) as server:
-        for model in ("good", "error-500", "error-html", "garbage-late", "in-band-late", "nowhere", "echo"):
-            ask(server, saras_key, model, stream=True)
-        ask(server, f"{saras_key}x", "good")
-        with httpx2.Client(base_url=server.address) as web:
-            page = web.get("/accounts/login/")
-            form = {"login": sara.email, "password": PASSWORD, "csrfmiddlewaretoken": page.cookies["csrftoken"]}
-            web.post("/accounts/login/", data=form)
-            web.get(f"/?search={PROMPT}")
-        metrics = httpx2.get(f"{server.address}/metrics").text
-
-    written = server.log.read_text() + metrics
-    canaries = (PROMPT, "".join(WORDS), SECRET, PROVIDERS_KEY, saras_key, PASSWORD, "canary-of-sessions")
-    assert [canary for canary in canaries if canary in written] == []
-    lines = [json.loads(line) for line in written.splitlines() if line.startswith('{"event":"call"')]
-    assert {line["outcome"] for line in lines} == {"served", "upstream_failed"}
-    assert all(line["request_id"] and line["user_id"] == sara.id for line in lines)
