@@ -377,6 +377,20 @@ def held_until(told: threading.Event) -> Behavior:
     return hold
 
 
+def dripping_until(told: threading.Event) -> Behavior:
+    """A stream with a word now and then, which ends well when the test tells it to."""
+
+    async def drip(out: Out, body: dict[str, Any], attempt: int) -> None:
+        await out.open_stream()
+        while not told.is_set():
+            await out.event(_piece({"content": "drip "}))
+            await asyncio.sleep(0.2)
+        await out.event(_piece({}, "stop"))
+        await out.close_stream()
+
+    return drip
+
+
 # ---- failures before the first content -------------------------------------------------------------------------
 
 
