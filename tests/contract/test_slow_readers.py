@@ -1,0 +1,109 @@
+"""Fifty people who read a hundred bytes a second of answers without end: the provider waits (contract, C12)."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection as database
+
+from accounts.models import User
+from accounts.services import create_api_key
+from quotas.models import Allowance
+from quotas.selectors import find_differences
+from quotas.services import set_quota
+from tests.fakes.upstream import FakeUpstream, Out
+from tests.fakes.upstream import _piece as piece
+from tests.faults.length import IS_LONG, report
+from tests.faults.outages import wait_until
+from tests.gateway.test_disconnects import call, resident_megabytes
+from tests.servers import Server
+from tests.storms.clients import ask
+from usage.models import UsageRecord
+from usage.types import Outcome
+
+READERS = 50
+MOST_MEGABYTES = 60  # what the server may grow by; 50 answers up to their bound of 10 MB would be 500
+GIVEN_UP = 60.0  # seconds after which a reader that takes nothing has left
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def sent(offered: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each piece had that the provider could hand over; it has more as long as somebody takes it."""
+    sent: list[int] = []
+
+    async def pour(out: Out, body: dict[str, Any], attempt: int) -> None:
+        await out.open_stream()
+        while True:
+            await out.event(piece({"content": "x" * 8000}))
+            sent.append(8000)
+
+    monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "firehose": pour})
+    return sent
+
+
+def test_c12_who_reads_slowly_makes_the_provider_wait_and_nobody_else(
+    server: Server, offered: FakeUpstream, sent: list[int], saras_key: str, omar: User
+) -> None:
+    set_quota(limit=100)
+    omars_key = create_api_key(user_id=omar.pk, name="laptop")[1]
+    before = resident_megabytes(server)
+    with ExitStack() as stack:
+        readers = [stack.enter_context(call(server, saras_key, "firehose")) for _ in range(READERS)]
+        for reader in readers:  # or the kernels between would take whole answers, up to their bound
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with sipping(readers):
+            wait_until(lambda: len(offered.calls()) == READERS)
+            wait_until(lambda: has_stopped(sent))
+            answer = asyncio.run(ask(server, omars_key, "good"))
+            grown, poured = resident_megabytes(server) - before, sum(sent) // 1_000_000
+        streams = [arrival for arrival in offered.calls() if arrival.model == "firehose"]
+        assert not any(arrival.ended.is_set() for arrival in streams)  # they wait: nobody was given up
+        if IS_LONG:
+            took = wait_until(lambda: all(arrival.ended.is_set() for arrival in streams), patience=2 * GIVEN_UP)
+            report("Readers that stopped reading", f"given up after {took:.0f} s")
+
+    assert answer.is_complete
+    assert grown <= MOST_MEGABYTES
+    wait_until(lambda: UsageRecord.objects.count() == READERS + 1)
+    assert all(arrival.ended.wait(5) for arrival in streams)
+    left = UsageRecord.objects.filter(outcome=Outcome.CLIENT_LEFT, prompts=1)
+    assert left.count() == READERS
+    assert set(Allowance.objects.values_list("used", "held")) == {(READERS, 0), (1, 0)}
+    assert find_differences() == []
+    report(
+        f"{READERS} slow readers, {database.vendor}",
+        f"the provider waits after {poured} MB, the server has {grown} more",
+    )
+
+
+@contextmanager
+def sipping(readers: Sequence[socket.socket]) -> Iterator[None]:
+    """Each takes ten bytes, ten times a second."""
+    is_over = threading.Event()
+
+    def sip() -> None:
+        while not is_over.wait(0.1):
+            for reader in readers:
+                reader.recv(10)
+
+    thread = threading.Thread(target=sip)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def has_stopped(sent: list[int]) -> bool:
+    """Whether the provider could hand over nothing for a second."""
+    before = len(sent)
+    time.sleep(1)
+    return before == len(sent) > 0
