@@ -1,6 +1,7 @@
 """A database that is away, in every way there is: nothing is admitted, and everybody hears 503 (contract, C14, C40).
 
-Each outage is made once, and the tests of both rules read what was seen. A database that may forget is none (C01).
+Each outage is made once, and the tests of both rules read what was seen. A database that may forget is none (C01), and
+one whose disk fills is there for whatever needs no room (C15).
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.contract.test_unknown_commits import records_in, used_in
 from tests.fakes.upstream import held_until
 from tests.faults.length import how_many, report
 from tests.faults.outages import MUTE, OF_POSTGRES, Installation, Told, installed, wait_until
@@ -18,6 +20,7 @@ from tests.storms.clients import Received, ask
 
 pytestmark = pytest.mark.postgres
 
+MOST_IN_A_MEGABYTE = 1000  # calls; each of their rows takes a page or more
 NOTICED_WITHIN = 5.0  # seconds until a proxy is told to send nobody here
 
 
@@ -90,3 +93,24 @@ def test_c01_a_database_that_answers_before_it_is_durable_is_not_ready(it: Insta
     with it.postgres.forgetful():
         wait_until(lambda: it.status_of("/readyz") == 503)
     wait_until(lambda: it.status_of("/readyz") == 200)
+
+
+def test_c15_a_disk_that_fills_admits_nothing_and_forgets_nothing(it: Installation) -> None:
+    """As on SQLite (test_full_disk.py); here the calls themselves fill it, admissions and conclusions alike."""
+    for _ in range(how_many(1, 10)):
+        it.wait_until_quiet()
+        heard, used, records = len(it.upstream.calls()), used_in(it), records_in(it)
+        told: list[Told] = []
+        with it.postgres.filling("quotas_reservation"):
+            while not told or told[-1].status == 200:
+                assert len(told) < MOST_IN_A_MEGABYTE
+                told.append(it.call())
+            told += [call for _ in range(3) for call in it.call_at_once(4)]
+        it.wait_until_served()
+        it.wait_until_quiet()
+
+        assert {(call.status, call.code) for call in told} == {(200, ""), (503, "unavailable")}
+        assert all(call.retry_after for call in told if call.status == 503)
+        served = sum(call.status == 200 for call in told) + 1  # the one we waited for
+        assert len(it.upstream.calls()) - heard == used_in(it) - used == records_in(it) - records == served
+        report("PostgreSQL's disk full", f"in the middle of {len(told)} calls, {served} served, recorded and charged")

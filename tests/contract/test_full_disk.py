@@ -17,7 +17,7 @@ from usage.models import UsageRecord
 
 TIMES = how_many(2, 10)
 
-pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's disk is not ours to fill")
+pytestmark = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's fills in test_database_outages.py")
 
 
 def test_c15_a_full_disk_admits_nothing_and_forgets_nothing(

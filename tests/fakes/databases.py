@@ -64,11 +64,14 @@ class Process:
         self._signal(signal.SIGCONT)
 
     def _signal(self, how: signal.Signals) -> None:
-        """To the server and whatever it started: PostgreSQL gives each of its processes a group of its own."""
-        assert self._process is not None
-        for pid in (self._process.pid, *_descendants(self._process.pid)):
+        for pid in self._list_processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
+
+    def _list_processes(self) -> list[int]:
+        """The server and whatever it started: PostgreSQL gives each of its processes a group of its own."""
+        assert self._process is not None
+        return [self._process.pid, *_descendants(self._process.pid)]
 
 
 def _descendants(pid: int) -> list[int]:
@@ -82,6 +85,7 @@ class Postgres(Process):
     """A PostgreSQL cluster with one database, and the ways it can fail."""
 
     MOST_CONNECTIONS = 40
+    MEGABYTES_OF_WAL = 1  # a file of its log
 
     def __init__(self, folder: Path) -> None:
         port = _free_port()
@@ -99,6 +103,8 @@ class Postgres(Process):
             "-E",
             "UTF8",
             "--locale=C",
+            # No larger than its other files: see `filling`.
+            f"--wal-segsize={self.MEGABYTES_OF_WAL}",
         ]
         subprocess.run(initdb, user=_USER, check=True, stdout=subprocess.DEVNULL, cwd=folder)
         options = {
@@ -135,6 +141,29 @@ class Postgres(Process):
         finally:
             # The switch binds whoever would turn it back as well.
             self._set("default_transaction_read_only", "off")
+
+    @contextmanager
+    def filling(self, table: str) -> Iterator[None]:
+        """Its disk has room for a megabyte more of the table, and then for nothing.
+
+        Nobody but root may mount a small disk, and the tests run as whoever starts them. To a program a limit on the
+        size of files is the same: what goes beyond fails, here from the table's second megabyte on. So that it comes to
+        that within a hundred rows, each row takes a page. The log goes on: its files have one megabyte each. Were it
+        refused, PostgreSQL would end itself, which is the outage "stopped".
+        """
+        self.query(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS wide text NOT NULL DEFAULT repeat('x', 7000)")
+        self.query(f"ALTER TABLE {table} ALTER COLUMN wide SET STORAGE PLAIN")
+        self._limit_files(2 * 1024**2)
+        try:
+            yield
+        finally:
+            self._limit_files("unlimited")
+
+    def _limit_files(self, size: int | str) -> None:
+        """For its own user, who may: not every root has a right to others' limits. One that has ended needs none."""
+        for pid in self._list_processes():
+            command = ["prlimit", f"--pid={pid}", f"--fsize={size}:"]
+            subprocess.run(command, user=_USER, stderr=subprocess.DEVNULL, check=False)
 
     @contextmanager
     def forgetful(self) -> Iterator[None]:
