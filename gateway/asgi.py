@@ -148,15 +148,14 @@ async def _relay(exchange: Exchange, parse: Parse) -> None:
         if admitted.call.stream:
             kept = await _relay_stream(exchange, admitted)
             last = sse.DONE if admitted.call.dialect == Dialect.CHAT else b""
-            await _keep(exchange, STREAM_TYPE, kept + last)
+            await _remember(exchange, idempotency.keep, Answer(STREAM_TYPE, kept + last))
             await exchange.finish(last)
         else:
             body = await _relay_whole(exchange, admitted)
-            await _keep(exchange, "application/json", body)
+            await _remember(exchange, idempotency.keep, Answer("application/json", body))
             await exchange.answer(body)
     finally:
-        if exchange.is_remembered:  # without an answer the key is free again
-            await hop(idempotency.forget, exchange.id)
+        await _remember(exchange, idempotency.forget)  # without an answer the key is free again
 
 
 async def _relay_stream(exchange: Exchange, admitted: Admission) -> bytes:
@@ -211,10 +210,16 @@ def _make_asking(exchange: Exchange, raw: bytes, parse: Parse) -> Asking:
     return Asking(exchange.id, exchange.key or "", read, claim if exchange.is_remembered else None, is_large)
 
 
-async def _keep(exchange: Exchange, kind: str, body: bytes) -> None:
-    """Keep the answer under the request's Idempotency-Key, if it has one."""
+async def _remember(exchange: Exchange, change: Callable[..., None], *values: Answer) -> None:
+    """Keep the answer under the request's Idempotency-Key, or free the key, if it has one.
+
+    A database that fails now changes nothing: what was paid for goes out, and what went wrong before is told as it was.
+    """
     if exchange.is_remembered:
-        await hop(idempotency.keep, exchange.id, Answer(kind, body))
+        try:
+            await hop(change, exchange.id, *values)
+        except (DatabaseError, InterfaceError):
+            logger.warning("The answer to request %s is not remembered.", exchange.id, exc_info=True)
 
 
 _ENDPOINTS: dict[str, tuple[str, Callable[[Exchange], Awaitable[None]]]] = {
