@@ -317,10 +317,10 @@ def open_reply(admission: Admission) -> Reply:
 
 
 async def startup() -> None:
-    """Begin the upkeep of this process: leases of running calls, the sweep, and a first look at slow imports."""
+    """Load the ways to providers, and begin the upkeep of this process: leases of running calls, and the sweep."""
+    load_adapters()
     pace.start()
     _upkeep.add(asyncio.create_task(telemetry.sample(lambda: len(_running), board.list_circuits)))
-    _upkeep.add(asyncio.create_task(hop(load_adapters)))
     _upkeep.add(asyncio.create_task(_every(settings.LEASE_SECONDS / 3, _renew_leases)))
     _upkeep.add(asyncio.create_task(_every(settings.SWEEP_SECONDS, _sweep)))
     _upkeep.add(asyncio.create_task(_every(_LOOK_SECONDS, _part_with_suspended)))

@@ -1,7 +1,4 @@
-"""The doors to providers: one adapter per kind, found by name so that a command that relays nothing loads none.
-
-Importing the openai package takes more than a second; `manage.py migrate` must not pay for it.
-"""
+"""The doors to providers: one adapter per kind, found by name so that a command that relays nothing loads none."""
 
 from functools import cache
 from typing import cast

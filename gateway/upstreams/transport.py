@@ -6,10 +6,13 @@ Two ways fill it: http1.py, our own, and proxied.py where an HTTP proxy stands i
 import ssl
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from gateway.errors import UpstreamDown, UpstreamError
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class Request(NamedTuple):
@@ -83,6 +86,11 @@ class Transport(Protocol):
 
 class DeadLine(UpstreamDown):
     """A kept connection turned out to be closed: nothing was sent back, so the request may be sent once more."""
+
+
+def is_near(address: str) -> bool:
+    """Whether a URL leads to this machine, and so past any proxy."""
+    return urlsplit(address).hostname in _LOOPBACK
 
 
 def make_ssl() -> ssl.SSLContext:
