@@ -45,17 +45,6 @@ def _with_an_own(name: str) -> Callable[..., Any]:
     return answer
 
 
-for _name in (
-    "add",
-    "get",
-    "set",
-    "touch",
-    "delete",
-    "has_key",
-    "incr",
-    "get_many",
-    "set_many",
-    "delete_many",
-    "clear",
-):
+_ASKED = "add get set touch delete has_key incr get_many set_many delete_many clear"
+for _name in _ASKED.split():
     setattr(SharedCache, _name, _with_an_own(_name))

@@ -60,6 +60,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._began = time.perf_counter()
+        self._now = asyncio.get_running_loop().time
         self._last_write = 0.0
         self._unsent: asyncio.Future[None] | None = None  # a task that still sends
         self._is_gone = False
@@ -130,9 +131,8 @@ class Exchange:
     @contextmanager
     def pinged(self) -> Iterator[None]:
         """Inside, a stream that is silent for PING_SECONDS says that it is alive, even before its first event."""
-        loop = asyncio.get_running_loop()
-        self._last_write = loop.time()
-        self._pinging = loop.call_later(settings.PING_SECONDS, self._ping)
+        self._last_write = self._now()
+        self._pinging = asyncio.get_running_loop().call_later(settings.PING_SECONDS, self._ping)
         try:
             yield
         finally:
@@ -153,7 +153,7 @@ class Exchange:
             None when the connection took it at once, which it mostly does; else what is done when it has, or when the
             client takes nothing any more.
         """
-        self._last_write = _now()
+        self._last_write = self._now()
         message: Message = {"type": "http.response.body", "body": piece, "more_body": True}
         if self._is_started:
             return self._send_soon(message)
@@ -178,7 +178,7 @@ class Exchange:
         self._note_gone()
 
     def _ping(self) -> None:
-        now = _now()
+        now = self._now()
         if now >= self._last_write + settings.PING_SECONDS:
             self._last_write = now
             if self._unsent is None:
@@ -255,10 +255,6 @@ class Exchange:
             lines.append((b"x-ratelimit-remaining-requests", b"%d" % self.attempts.left))
             lines.append((b"x-ratelimit-reset-requests", b"%ds" % self.attempts.resets_in))
         return lines
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @lru_cache(maxsize=1000)
