@@ -1,10 +1,9 @@
-"""Django's cache in Redis: while it is away each process remembers for itself, and nobody waits for it (C13).
+"""Django's cache in Redis: while it is away each process remembers for itself, and hardly anybody waits for it (C13).
 
 Sign-in counts its attempts here. A Redis that is down must lock nobody out, nor let anybody guess without end.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from functools import wraps
 from pickle import PickleError
@@ -14,18 +13,20 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
-from core.limiter import REST_SECONDS, SECONDS
+from core.limiter import REDIS_SECONDS, Rest
 
 logger = logging.getLogger(__name__)
+
+_rest = Rest()  # of the process: Django makes a cache for each thread and each request
 
 
 class SharedCache(RedisCache):
     """The cache of all processes, and in its absence this one's own."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
-        super().__init__(server, {**params, "OPTIONS": {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS}})
-        self.own = LocMemCache("shared", params)
-        self.rests_until = 0.0
+        patience = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
+        super().__init__(server, {**params, "OPTIONS": patience})
+        self.own = LocMemCache("shared", params)  # by its name one for the process
 
 
 def _with_an_own(name: str) -> Callable[..., Any]:
@@ -34,12 +35,12 @@ def _with_an_own(name: str) -> Callable[..., Any]:
 
     @wraps(shared)
     def answer(cache: SharedCache, *args: Any, **kwargs: Any) -> Any:
-        if cache.rests_until <= time.monotonic():
+        if _rest.is_over:
             try:
                 return shared(cache, *args, **kwargs)
             except (RedisError, PickleError):
                 logger.warning("Redis is away: each worker remembers for itself.")
-                cache.rests_until = time.monotonic() + REST_SECONDS
+                _rest.begin()
         return getattr(cache.own, name)(*args, **kwargs)
 
     return answer

@@ -20,8 +20,8 @@ from core.errors import RateLimited
 logger = logging.getLogger(__name__)
 
 _HOUR = 3600  # it begins with a person's first attempt
-SECONDS = 0.25  # how long one answer of Redis is worth waiting for
-REST_SECONDS = 1.0  # how long a Redis that failed is not asked again: every question could cost all of that
+REDIS_SECONDS = 0.25  # how long one answer of Redis is worth waiting for
+_REST_SECONDS = 1.0
 _MOST_KEPT = 100_000
 
 
@@ -53,29 +53,48 @@ class _Own:
         self._hours.clear()
 
 
+class Rest:
+    """For a while a Redis that failed is not asked again: every question could cost all that it is waited for."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        return self._until <= time.monotonic()
+
+    def begin(self) -> None:
+        """It has failed just now."""
+        self._until = time.monotonic() + _REST_SECONDS
+
+    def end(self) -> None:
+        """It may be asked."""
+        self._until = 0.0
+
+
 class _Shared:
     """Counts in Redis; those of this process while Redis is away."""
 
     def __init__(self) -> None:
         self._redis = RedisStorage(
-            settings.REDIS_URL, wrap_exceptions=True, socket_timeout=SECONDS, socket_connect_timeout=SECONDS
+            settings.REDIS_URL, wrap_exceptions=True, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
         )
         self._own = _Own()
-        self._rests_until = 0.0
+        self._rest = Rest()
 
     def count(self, person: str, now: float) -> tuple[int, float]:
-        if self._rests_until > time.monotonic():
+        if not self._rest.is_over:
             return self._own.count(person, now)
         key = f"attempts/{person}"
         try:
             return self._redis.incr(key, _HOUR), self._redis.get_expiry(key)
         except StorageError:
             logger.warning("Redis is away: attempts are counted by each worker for itself.")
-            self._rests_until = time.monotonic() + REST_SECONDS
+            self._rest.begin()
             return self._own.count(person, now)
 
     def reset(self) -> None:
-        self._rests_until = 0.0
+        self._rest.end()
         self._own.reset()
         self._redis.reset()
 

@@ -176,7 +176,7 @@ def _read_together(statements: Sequence[Statement | None], cursor: Any) -> Itera
 
 @lru_cache(maxsize=64)
 def _join(queries: Sequence[tuple[str, int]]) -> str:
-    """One query of these, each given with the number of its columns."""
+    """One query of these, each given with the number of its columns; the answers keep the order each asks for."""
     parts, wholes = [], []
     for place, (text, width) in enumerate(queries):
         columns = ", ".join(f"c{column}" for column in range(width))
@@ -253,8 +253,8 @@ def _translate(codecs: Codecs, fields: Fields, rows: Collection[Row]) -> list[tu
         return []
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
     for place, kind in _list_kinds(fields):
-        if translate := codecs.get(kind):
-            columns[place] = [None if value is None else translate(value) for value in columns[place]]
+        translate = codecs[kind]
+        columns[place] = [None if value is None else translate(value) for value in columns[place]]
     return list(zip(*columns, strict=True))
 
 
