@@ -229,7 +229,7 @@ def _versions() -> str:
     nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=False).stderr.strip()
     database = "PostgreSQL" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "SQLite"
     packages = ", ".join(f"{name} {version(name)}" for name in names)
-    # Which build it is counts as much as the version: one without profiles of its own (PGO) is a quarter slower.
+    # Which build it is counts as much as the version: one without profiles of its own (PGO) is slower by up to a third.
     python = f"{platform.python_implementation()} {platform.python_version()} ({Path(sys.executable).resolve()})"
     return f"{python}, {packages}; {nginx}; {database}, WORKERS={os.environ.get('WORKERS', '1')}; {os.cpu_count()} CPUs"
 

@@ -1,6 +1,6 @@
 """Which models a provider offers, asked with the openai package's own client, the way that calls go.
 
-Loaded when it is first asked, which is seldom: importing that package takes a second, and 40 MB of every process.
+Loaded when it is first asked, which is seldom: importing that package takes a second and 28 MiB of a process.
 """
 
 import time
