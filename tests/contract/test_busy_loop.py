@@ -20,10 +20,10 @@ from PIL import Image
 
 from accounts.models import User
 from tests.conftest import PASSWORD
-from tests.contract.test_canaries import Visitor
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.length import how_many, report
 from tests.servers import Server, running_server
+from tests.visitor import Visitor
 
 SIGN_INS, PICTURES, LEAVING, WHOLE = how_many(8, 64), how_many(4, 20), 30, 5
 MEGABYTE = 1024**2
