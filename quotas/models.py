@@ -257,7 +257,9 @@ class Reservation(models.Model):
     course_code = models.CharField(max_length=32, blank=True)
     via = models.CharField(max_length=8, choices=Via)
     # For the statement only: a key that is gone must not stand in the way of the books.
-    key = models.ForeignKey(ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
+    key = models.ForeignKey(
+        ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+", db_index=False
+    )
     created_at = models.DateTimeField(default=clock.now)
     lease_until = models.DateTimeField()
     dispatched_at = models.DateTimeField(null=True)
@@ -319,7 +321,9 @@ class LedgerEntry(AppendOnly):
     allowance = models.ForeignKey(Allowance, models.PROTECT, related_name="entries", db_index=False)
     reservation = models.ForeignKey(Reservation, models.PROTECT, null=True, related_name="entries", db_index=False)
     grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="+", db_index=False)
-    quota = models.ForeignKey(Quota, models.PROTECT, null=True, related_name="+", help_text=_("The rule in force."))
+    quota = models.ForeignKey(
+        Quota, models.PROTECT, null=True, related_name="+", db_index=False, help_text=_("The rule in force.")
+    )
     kind = models.CharField(max_length=10, choices=EntryKind)
     delta_used = models.BigIntegerField(default=0)
     delta_held = models.BigIntegerField(default=0)

@@ -363,11 +363,10 @@ class Batch:
                 if len(demand.purses) > 1:
                     owners.add(user_id)
         limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None}
-        _switched, _people, lines, _made, purses, movements, running, given_back = rows.run(
+        _switched, _people, lines, purses, movements, running, given_back = rows.run(
             statements.use_indexes(),
             statements.lock_people_of(reversing),
             statements.lock_reservations(calls),
-            statements.make_purses(keys),
             statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=calls),
             statements.list_movements(calls),
             statements.count_open(limited, at=self.at),
@@ -377,10 +376,18 @@ class Batch:
             self._lines[call_id] = _Line(call_id, user_id, state, lease_until, state, [], {})
         for row in purses:
             self._take(_Purse(*row))
+        self._make({key for key in keys if (key[0], key[1:]) not in self._by_place})
         for call_id, purse_id, *movement in movements:
             self._lines[call_id].parts.append(_Part(self._purses[purse_id], *movement))
         self._open = {**dict.fromkeys(limited, 0), **dict(running)}
         self._reversed = dict(given_back)
+
+    def _make(self, keys: Collection[PeriodKey]) -> None:
+        """The purses of a window in which their people have asked for nothing yet: the last locked, being the newest."""
+        if keys:
+            _made, purses = rows.run(statements.make_purses(keys), statements.lock_purses(keys))
+            for row in purses:
+                self._take(_Purse(*row))
 
     def _take(self, purse: _Purse) -> None:
         purse.before = (purse.used, purse.held)

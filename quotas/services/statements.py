@@ -61,7 +61,11 @@ def make_purses(keys: Collection[PeriodKey]) -> Statement | None:
 
 
 def lock_purses(
-    keys: Collection[PeriodKey], *, owners: Collection[int], course_ids: Collection[int], call_ids: Collection[UUID]
+    keys: Collection[PeriodKey],
+    *,
+    owners: Collection[int] = (),
+    course_ids: Collection[int] = (),
+    call_ids: Collection[UUID] = (),
 ) -> Statement | None:
     """The purses of these keys, every extra one of these owners, these courses' pools, and what the calls have used."""
     parts = []

@@ -31,8 +31,8 @@ def test_a_reserved_prompt_is_held_and_written_in_the_books(sara: User) -> None:
 
 def test_the_normal_path_takes_few_statements(sara: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     use(sara)
-    # rules, purses made and locked, counters, reservation, entry; and the test's own savepoint
-    with django_assert_num_queries(6 + 2):
+    # rules, purses, counters, reservation, entry; and the test's own savepoint
+    with django_assert_num_queries(5 + 2):
         call_id = reserve(sara).call_id
     with django_assert_num_queries(2):  # reservation with purses and earlier entries; state
         services.dispatch(call_id=call_id)
