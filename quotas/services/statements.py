@@ -24,14 +24,18 @@ _PURSE = ("id", "user", "course", "purse", "unit", "period", "scope", "window_st
 _COUNTERS = ("used", "held")
 
 _PERIOD_KEY = ("user", "unit", "period", "scope", "window_start")
-_SWITCHES = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin"))
+_SWITCHES = ", ".join(
+    f"set_config('{name}', 'off', true)" for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+)
 _OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)  # as in the condition of the partial indexes
 
 
 def use_indexes() -> Statement | None:
     """Keeps PostgreSQL from reading whole tables to the end of the transaction, in the updates of the batch as well.
 
-    A plan is kept for long (decision 0014), and the one that was made while a table was empty reads all of it.
+    A plan is kept for long (decision 0014), and the one that was made while a table was empty reads all of it. What is
+    switched off is given a price so high that PostgreSQL would compile the statement, each time anew, for longer than
+    it runs: that is switched off, too.
     """
     return None if IS_SQLITE else Statement(f"select {_SWITCHES}", [], ())
 
