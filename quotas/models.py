@@ -257,9 +257,7 @@ class Reservation(models.Model):
     course_code = models.CharField(max_length=32, blank=True)
     via = models.CharField(max_length=8, choices=Via)
     # For the statement only: a key that is gone must not stand in the way of the books.
-    key = models.ForeignKey(
-        ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+", db_index=False
-    )
+    key = models.ForeignKey(ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+", db_index=False)
     created_at = models.DateTimeField(default=clock.now)
     lease_until = models.DateTimeField()
     dispatched_at = models.DateTimeField(null=True)

@@ -26,9 +26,7 @@ class UsageRecord(AppendOnly):
     department = models.ForeignKey(Department, models.PROTECT, null=True, related_name="+")
     course = models.ForeignKey(Course, models.PROTECT, null=True, related_name="+", db_index=False)
     # A key that is gone must not stand in the way of the record.
-    key = models.ForeignKey(
-        ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+", db_index=False
-    )
+    key = models.ForeignKey(ApiKey, models.DO_NOTHING, null=True, db_constraint=False, related_name="+", db_index=False)
     via = models.CharField(_("door"), max_length=8, choices=Via)
     operation = models.CharField(_("tool"), max_length=16, choices=Operation)
     model = models.CharField(_("AI model"), max_length=120)

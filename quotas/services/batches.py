@@ -53,6 +53,11 @@ _ENTRY = (*_MOVEMENT, "used_after", "held_after", "granted_after", "reason", "at
 
 Amounts = Mapping[Unit, int]
 
+# Purses that are there, as far as this process knows: none is ever deleted, so that most need not be made. Those that
+# must be are made before any is locked, in everybody's same order.
+_seen: set[PeriodKey] = set()
+_MOST_SEEN = 200_000
+
 
 class Wish(NamedTuple):
     """A call that wants to be admitted.
@@ -363,10 +368,12 @@ class Batch:
                 if len(demand.purses) > 1:
                     owners.add(user_id)
         limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None}
-        _switched, _people, lines, purses, movements, running, given_back = rows.run(
+        unseen = keys - _seen
+        _switched, _people, lines, _made, purses, movements, running, given_back = rows.run(
             statements.use_indexes(),
             statements.lock_people_of(reversing),
             statements.lock_reservations(calls),
+            statements.make_purses(unseen),
             statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=calls),
             statements.list_movements(calls),
             statements.count_open(limited, at=self.at),
@@ -377,13 +384,16 @@ class Batch:
         for row in purses:
             self._take(_Purse(*row))
         self._make({key for key in keys if (key[0], key[1:]) not in self._by_place})
+        if len(_seen) > _MOST_SEEN:
+            _seen.clear()
+        _seen.update(unseen)
         for call_id, purse_id, *movement in movements:
             self._lines[call_id].parts.append(_Part(self._purses[purse_id], *movement))
         self._open = {**dict.fromkeys(limited, 0), **dict(running)}
         self._reversed = dict(given_back)
 
     def _make(self, keys: Collection[PeriodKey]) -> None:
-        """The purses of a window in which their people have asked for nothing yet: the last locked, being the newest."""
+        """Purses that were seen in a transaction that was taken back."""
         if keys:
             _made, purses = rows.run(statements.make_purses(keys), statements.lock_purses(keys))
             for row in purses:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
@@ -40,6 +40,16 @@ def test_the_normal_path_takes_few_statements(sara: User, django_assert_num_quer
         services.settle(call_id=call_id)
     with django_assert_num_queries(2):
         services.close(call_id=call_id)
+
+
+def test_a_purse_that_was_taken_back_with_its_transaction_is_made_again(sara: User) -> None:
+    with transaction.atomic():
+        reserve(sara)
+        transaction.set_rollback(True)
+    assert not Allowance.objects.exists()
+    reserve(sara)
+    assert Allowance.objects.values_list("used", "held").get() == (0, 1)
+    assert find_differences() == []
 
 
 def test_the_twenty_first_prompt_is_refused_by_name_with_its_reset(sara: User, travel: Travel) -> None:
