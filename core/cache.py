@@ -13,7 +13,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
-from core.limiter import REDIS_SECONDS, Rest
+from core.rest import ANSWER_SECONDS, Rest
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class SharedCache(RedisCache):
     """The cache of all processes, and in its absence this one's own."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
-        patience = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
+        patience = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
         super().__init__(server, {**params, "OPTIONS": patience})
         self.own = LocMemCache("shared", params)  # by its name one for the process
 

@@ -5,7 +5,6 @@ Redis counts for all workers when REDIS_URL is set; while it is away each worker
 
 import logging
 import math
-import time
 from threading import Lock
 from typing import NamedTuple, Protocol
 
@@ -16,12 +15,11 @@ from limits.storage import RedisStorage
 
 from core import clock
 from core.errors import RateLimited
+from core.rest import ANSWER_SECONDS, Rest
 
 logger = logging.getLogger(__name__)
 
 _HOUR = 3600  # it begins with a person's first attempt
-REDIS_SECONDS = 0.25  # how long one answer of Redis is worth waiting for
-_REST_SECONDS = 1.0
 _MOST_KEPT = 100_000
 
 
@@ -53,31 +51,15 @@ class _Own:
         self._hours.clear()
 
 
-class Rest:
-    """For a while a Redis that failed is not asked again: every question could cost all that it is waited for."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    @property
-    def is_over(self) -> bool:
-        return self._until <= time.monotonic()
-
-    def begin(self) -> None:
-        """It has failed just now."""
-        self._until = time.monotonic() + _REST_SECONDS
-
-    def end(self) -> None:
-        """It may be asked."""
-        self._until = 0.0
-
-
 class _Shared:
     """Counts in Redis; those of this process while Redis is away."""
 
     def __init__(self) -> None:
         self._redis = RedisStorage(
-            settings.REDIS_URL, wrap_exceptions=True, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
+            settings.REDIS_URL,
+            wrap_exceptions=True,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
         )
         self._own = _Own()
         self._rest = Rest()

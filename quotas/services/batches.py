@@ -393,7 +393,7 @@ class Batch:
         self._reversed = dict(given_back)
 
     def _make(self, keys: Collection[PeriodKey]) -> None:
-        """Purses that were seen in a transaction that was taken back."""
+        """Purses that were seen, and then taken back with their transaction."""
         if keys:
             _made, purses = rows.run(statements.make_purses(keys), statements.lock_purses(keys))
             for row in purses:

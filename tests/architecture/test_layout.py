@@ -37,6 +37,7 @@ CORE_MODULES = {
     "limiter",
     "locks",
     "protocol",
+    "rest",
     "revision",
     "rows",
     "serializers",
