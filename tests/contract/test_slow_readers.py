@@ -27,7 +27,7 @@ from usage.models import UsageRecord
 from usage.types import Outcome
 
 READERS = how_many(10, 50)  # until the provider waits for all of them less time must pass than until one is given up
-MOST_MEGABYTES = 20 + READERS  # what the server may grow by; whole answers, up to their bound, would be 10 each
+MOST_MEGABYTES = 10 + READERS  # what the server may grow by; whole answers, up to their bound, would be 10 each
 GIVEN_UP = 60.0  # seconds after which a reader that takes nothing has left
 
 pytestmark = pytest.mark.both_databases
