@@ -7,7 +7,6 @@ process; run it when nothing else runs. BENCH_PROFILE=1 prints where the event l
 
 import asyncio
 import cProfile
-import gc
 import json
 import os
 import pstats
@@ -61,14 +60,12 @@ def measure_here() -> None:
     """Fill the database that the environment names, and measure; the figures are the last line."""
     import django  # noqa: PLC0415  # settings are read from the environment only now
 
-    from config import env  # noqa: PLC0415
+    from config import collector, env  # noqa: PLC0415
 
     env.choose_settings()
     django.setup()
     secrets = _fill()
-    gc.collect()  # and so on, as config.asgi does
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    collector.spare()
     runs = [(name, keys, waiting) for name, keys in (("spread", secrets), ("one", secrets[:1])) for waiting in WAITING]
     print(json.dumps([[name, waiting, *asyncio.run(_measure(keys, waiting))] for name, keys, waiting in runs]))
 

@@ -4,7 +4,6 @@ Requests run in this process, one after the other, so that the server's own work
 busy machine believe the column CPU: the processor this process and its PostgreSQL backend used for one request.
 """
 
-import gc
 import os
 import statistics
 import sys
@@ -16,7 +15,7 @@ from urllib.parse import urlencode
 
 import django
 
-from config import env
+from config import collector, env
 
 env.choose_settings()
 django.setup()
@@ -180,6 +179,5 @@ def _used() -> float:
 
 if __name__ == "__main__":
     settings.ALLOWED_HOSTS = ["testserver"]
-    gc.freeze()  # as the server does (config/asgi.py)
-    gc.set_threshold(50_000, 20, 20)
+    collector.spare()
     measure(sys.argv[1:])

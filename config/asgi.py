@@ -3,13 +3,12 @@
 /v1/* skips Django's handler chain, which holds a thread for every request (docs/decisions/0002).
 """
 
-import gc
 import sys
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.core.asgi import get_asgi_application
 
-from config import env
+from config import collector, env
 
 env.choose_settings()
 pages = get_asgi_application()
@@ -38,19 +37,11 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
 async def _live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     await receive()
     async with relay.lifespan(), upkeep.lifespan():
-        _spare_the_collector()
+        collector.spare()
         sys.setswitchinterval(_TURN)
         await send({"type": "lifespan.startup.complete"})
         await receive()
     await send({"type": "lifespan.shutdown.complete"})
-
-
-def _spare_the_collector() -> None:
-    # Code and settings stay, and calls leave no cycles: at its usual pace the collector would take a quarter of a busy
-    # process to find nothing (docs/decisions/0008).
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 async def _answer_alive(send: ASGISendCallable) -> None:

@@ -54,6 +54,11 @@ class Memory:
         self.revision: int | None = None
         self._found: dict[Hashable, Any] = {}
 
+    def begin(self) -> None:
+        """Before the first question: know at which revision it is asked, so that the answers can be believed later."""
+        if self.revision is None:
+            self.revision = read_revision()
+
     def recall(self, read: Callable[[*Ts], T], *args: *Ts) -> T:
         """What `read` gives for these arguments, which are hashable: remembered, or read now.
 

@@ -307,6 +307,8 @@ def sweep() -> int:
 
 
 def _decide(cases: Sequence[Case], snapshot: Snapshot) -> None:
+    if cases:
+        snapshot.begin()
     if len(cases) > 1:
         snapshot.prepare(
             {case.digest for case in cases if case.digest},

@@ -34,6 +34,10 @@ class Snapshot:
         self._memory = Memory()
         self._last_uses: dict[int, datetime] = {}
 
+    def begin(self) -> None:
+        """To be called before questions are asked outside the transaction: else a new snapshot asks them all twice."""
+        self._memory.begin()
+
     def is_true(self) -> bool:
         """Whether what was answered so far still holds in this transaction; if not, it is forgotten."""
         return self._memory.is_true_at(read_revision())
