@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.conf import LazySettings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.types import Principal, Role
@@ -56,6 +58,15 @@ def test_an_admitted_call_is_held_and_dispatched(catalog: None, caller: Principa
     assert Reservation.objects.get(pk=call.id).state == State.DISPATCHED
     assert admitted.prompts == 1
     assert admitted.standings[0].left == left(caller) == 19
+
+
+def test_a_call_decided_with_a_new_snapshot_is_decided_once(catalog: None, caller: Principal) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        admission.admit(caller, chat())
+
+    catalog_reads = [query for query in queries if 'FROM "gateway_model"' in query["sql"]]
+    assert catalog_reads
+    assert len(catalog_reads) == len({query["sql"] for query in catalog_reads})
 
 
 def test_a_served_call_costs_its_prompt_once(catalog: None, caller: Principal) -> None:
