@@ -151,7 +151,7 @@ class Case:
         try:
             self._context.run(self._pass, snapshot)
         except DomainError as error:
-            self.outcome = Refused(error)
+            self.outcome = Refused(error.with_traceback(None))  # it would hold the frames that hold this case
 
     def reserve(self, batch: Batch) -> None:
         """The last decision: is there room?"""
@@ -162,7 +162,8 @@ class Case:
             reserved = self._context.run(batch.reserve, self.wish)
         except Refusal as refusal:
             self.record = _record_of_refusal(person, call, course_id, refusal.code, batch.at)
-            self.outcome = Refused(refusal, (refusal.standing,) if isinstance(refusal, QuotaExhausted) else ())
+            standings = (refusal.standing,) if isinstance(refusal, QuotaExhausted) else ()
+            self.outcome = Refused(refusal.with_traceback(None), standings)
         else:
             self.outcome = Admission(*self._passed, reserved.standings, batch.at, self._attempts)
 
@@ -266,7 +267,7 @@ class Case:
         try:
             found = self.asking.read(look)
         except DomainError as error:
-            found = error
+            found = error.with_traceback(None)
         self._body = allowed, found
         return self._body
 

@@ -75,7 +75,7 @@ async def _answer(exchange: Exchange) -> None:
         await _route(exchange)
     except DomainError as error:
         telemetry.note_error(error.code)
-        await exchange.fail(error)
+        await exchange.fail(error.with_traceback(None))  # it would hold the frames that hold it
     except ClientGone:
         pass
     except (DatabaseError, InterfaceError):

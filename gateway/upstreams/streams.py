@@ -112,7 +112,7 @@ class Stream:
                 await self._ring_awaited()
             await self._finish()
         finally:
-            self._sink = None  # it knows us: nothing is left for the garbage collector to find out
+            self._sink = None  # it knows us: nothing is left for the collector to find out
 
     def pause(self) -> None:
         """Let the provider wait."""
@@ -127,6 +127,7 @@ class Stream:
     async def aclose(self) -> None:
         """Hang up, unless all is said."""
         self._leave(is_complete=self._is_ended and self._error is None)
+        self._error = None  # where it was raised, this stream is known: nothing is left for the collector to find out
 
     # ---- the side of the transport: see transport.Taker ------------------------------------------------------------
 
