@@ -62,9 +62,12 @@ def python() -> str:
     lock = ROOT / "requirements-clients.txt"
 
     def commands(folder: Path) -> list[list[str]]:
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        locked = ["--no-compile", "--only-binary", ":all:", "--require-hashes", "-r", str(lock)]
-        return [[sys.executable, "-m", "venv", str(folder)], [*pip, *locked]]
+        pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"]
+        locked = ["--no-deps", "--no-compile", "--only-binary", ":all:", "--require-hashes", "-r", str(lock)]
+        return [
+            [sys.executable, "-m", "venv", "--without-pip", str(folder)],
+            [*pip, "--disable-pip-version-check", *locked],
+        ]
 
     return str(install("python", lock, commands) / "bin" / "python")
 
