@@ -194,11 +194,11 @@ class Line(asyncio.Protocol):
     def leave(self, *, is_complete: bool) -> None:
         """See transport.Line."""
         self._taker = None
-        if is_complete:
+        if not is_complete:
+            self.close()
+        elif self._is_answering:
             self.resume()
             asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._give_up, self._parser)
-        else:
-            self.close()
 
     def close(self) -> None:
         """Hang up at once."""
@@ -227,12 +227,12 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._when_lost(self)
-        if not self._is_answering:
-            return
-        if error is None and self._has_head and self._ends_with_connection:
-            self._end_answer()
-        else:
-            self._fail(DeadLine() if self._is_used and not self._size else UpstreamDown())
+        if self._is_answering:
+            if error is None and self._has_head and self._ends_with_connection:
+                self._end_answer()
+            else:
+                self._fail(DeadLine() if self._is_used and not self._size else UpstreamDown())
+        del self._parser  # it knows us: nothing is left for the collector to find out
 
     # ---- what httptools reads in it --------------------------------------------------------------------------------
 

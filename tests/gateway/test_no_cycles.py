@@ -11,6 +11,8 @@ from gateway import relay
 from gateway.admission import Case
 from gateway.asgi import application
 from gateway.relay import Reply
+from gateway.upstreams.http1 import Line
+from gateway.upstreams.streams import Stream
 from gateway.wire.exchange import Exchange
 from quotas.services import set_quota
 from tests.fakes.upstream import FakeUpstream
@@ -89,4 +91,4 @@ async def _nothing_is_left() -> None:
 
 
 def _alive() -> list[object]:
-    return [one for one in gc.get_objects() if isinstance(one, Exchange | Case | Reply)]
+    return [one for one in gc.get_objects() if isinstance(one, Exchange | Case | Reply | Stream | Line)]

@@ -10,6 +10,7 @@ import pytest
 from accounts.models import User
 from quotas.models import Allowance, Reservation
 from quotas.selectors import find_differences
+from quotas.services import set_quota
 from quotas.types import OPEN_STATES, State
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.length import how_many, report
@@ -34,6 +35,7 @@ def test_c07_calls_of_a_server_that_stood_still_are_ended_once(
         "UPSTREAM_FIRST_BYTE_SECONDS": "5",
         "UPSTREAM_BETWEEN_SECONDS": "5",
     }
+    set_quota(limit=CALLS + 1)
     with (
         running_server(tmp_path / "still", environment=environment) as still,
         running_server(tmp_path / "sweeping", environment=environment) as sweeping,
