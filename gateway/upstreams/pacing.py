@@ -57,7 +57,7 @@ class Pace:
 
     def _wake(self, together: list[Callable[[], None]]) -> None:
         if together is self._together:
-            self._together_until = 0.0  # whoever comes now is too late for this timer
+            self._together, self._together_until = [], 0.0  # whoever comes now is too late for this timer
         for wake in together:
             wake()
 

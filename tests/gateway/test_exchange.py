@@ -1,6 +1,7 @@
 """Writing to a client without a task: here and now while it keeps up, in order and bounded when it does not."""
 
 import asyncio
+import weakref
 from typing import Any
 
 import pytest
@@ -170,6 +171,19 @@ async def test_pauses_that_begin_together_end_together_and_each_ends() -> None:
 
     pace.rest(over.set)
     await asyncio.wait_for(over.wait(), 5)
+
+
+async def test_a_pause_that_is_over_holds_nobody() -> None:
+    pace = Pace()
+    pace.note(0.05, work=1)
+    over = asyncio.Event()
+    held = weakref.ref(over)
+
+    pace.rest(over.set)
+    await asyncio.wait_for(over.wait(), 5)
+    del over
+
+    assert held() is None
 
 
 async def test_a_pause_ends_however_short_it_is_and_whenever_it_begins() -> None:
