@@ -152,6 +152,7 @@ class Line(asyncio.Protocol):
         self._is_used = False  # for an earlier request
         self._is_paused = False  # not read
         self._is_resting = False  # for as long as the process pauses
+        self._lingering: asyncio.TimerHandle | None = None  # when we give up an answer nobody takes the rest of
         self._expect()
 
     @property
@@ -198,7 +199,7 @@ class Line(asyncio.Protocol):
             self.close()
         elif self._is_answering:
             self.resume()
-            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._give_up, self._parser)
+            self._lingering = asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.close)
 
     def close(self) -> None:
         """Hang up at once."""
@@ -297,20 +298,24 @@ class Line(asyncio.Protocol):
             self.close()
 
     def _end_answer(self) -> None:
-        taker, self._taker, self._is_answering = self._taker, None, False
+        taker = self._let_go()
         if taker is not None:
             taker.end()
 
     def _fail(self, error: UpstreamError) -> None:
-        taker, self._taker, self._is_answering = self._taker, None, False
+        taker = self._let_go()
         self.close()
         if taker is not None:
             taker.fail(error)
 
+    def _let_go(self) -> Taker | None:
+        """Nothing more comes; who took what came, if they still do."""
+        taker, self._taker, self._is_answering = self._taker, None, False
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        return taker
+
     def _wake(self) -> None:
         if self._is_resting:
             self.resume()
-
-    def _give_up(self, parser: httptools.HttpResponseParser) -> None:
-        if self._is_answering and self._parser is parser:
-            self.close()

@@ -113,6 +113,7 @@ _MESSAGE = {
 }
 # Clients send back what they received; providers do not take it.
 _SENT_BACK = frozenset({"annotations", "reasoning_content", "reasoning"})
+_ONLY_SAID, _SPEAKERS = {"role", "content"}, ("user", "assistant", "system", "developer")
 _SAYS_SOMETHING = ("content", "tool_calls", "function_call", "refusal", "audio")
 _PARTS: dict[str, dict[str, Rule]] = {
     "text": {"text": ANY_TEXT},
@@ -240,6 +241,8 @@ def _check_tool(tool: object, kinds: Mapping[str, Mapping[str, Rule]], *, path: 
 def _check_message(message: object, *, path: str) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise InvalidRequest(_("Every message must be an object with a role."), param=path.rstrip("."))
+    if _is_only_said(message):
+        return message
     checked = check_fields(message, _MESSAGE, required=("role",), path=path)
     if isinstance(checked.get("content"), list):
         for place, part in enumerate(checked["content"]):
@@ -250,6 +253,16 @@ def _check_message(message: object, *, path: str) -> dict[str, Any]:
     kept = {field: value for field, value in checked.items() if field not in _SENT_BACK}
     # An assistant's turn may hold nothing but tool calls, and says so with a null.
     return {"content": None, **kept}
+
+
+def _is_only_said(message: Mapping[str, Any]) -> bool:
+    """Somebody's words and nothing else, as most messages are: there is nothing more to look into."""
+    return (
+        message.keys() == _ONLY_SAID
+        and message["role"] in _SPEAKERS
+        and bool(message["content"])
+        and ANY_TEXT.holds(message["content"])
+    )
 
 
 def _check_says_something(message: Mapping[str, Any], *, path: str) -> None:

@@ -20,6 +20,7 @@ from chat.models import ImageJob, Picture
 from chat.pictures import Canvas
 from chat.types import ImageQuality, ImageSize, Progress
 from core.errors import InvalidRequest, NotFound
+from core.threads import hop
 from core.types import Operation
 from gateway.models import Model
 from gateway.services import PLACEHOLDER_NAME
@@ -111,7 +112,7 @@ def test_stopping_a_job_that_is_drawn_hangs_up_and_costs_what_it_held(
     async def draw_and_stop() -> bool:
         drawn = asyncio.create_task(drawing.draw(job.pk))
         await asyncio.sleep(0.5)
-        await asyncio.to_thread(services.stop_image_job, user_id=student.user_id, job_id=job.pk)
+        await hop(services.stop_image_job, user_id=student.user_id, job_id=job.pk)
         return await asyncio.wait_for(drawn, 10)
 
     assert web.run(draw_and_stop())

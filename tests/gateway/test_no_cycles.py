@@ -53,7 +53,9 @@ async def test_a_call_that_is_over_leaves_nothing(
     await _nothing_is_left(beside=earlier)
 
 
-async def test_a_call_without_quota_leaves_nothing(offered: FakeUpstream, saras_key: str, earlier: list[object]) -> None:
+async def test_a_call_without_quota_leaves_nothing(
+    offered: FakeUpstream, saras_key: str, earlier: list[object]
+) -> None:
     await sync_to_async(set_quota)(limit=0)
     async with relay.lifespan():
         caller = Caller(saras_key)
@@ -63,7 +65,9 @@ async def test_a_call_without_quota_leaves_nothing(offered: FakeUpstream, saras_
     await _nothing_is_left(beside=earlier)
 
 
-async def test_a_client_that_leaves_leaves_nothing(offered: FakeUpstream, saras_key: str, earlier: list[object]) -> None:
+async def test_a_client_that_leaves_leaves_nothing(
+    offered: FakeUpstream, saras_key: str, earlier: list[object]
+) -> None:
     async with relay.lifespan():
         caller = Caller(saras_key, model="slow", stream=True)
         call = asyncio.create_task(application(caller.scope, caller.receive, caller.send))
