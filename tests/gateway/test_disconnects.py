@@ -1,5 +1,6 @@
 """Clients that hang up, readers that stop reading, and a server that is told to stop (contract, C09, C12, C18)."""
 
+import asyncio
 import json
 import random
 import signal
@@ -15,10 +16,14 @@ from django.db import connection as database
 
 from accounts.models import User
 from accounts.services import suspend_person
+from core.threads import hop
+from gateway import relay
+from gateway.asgi import application
 from quotas.models import Allowance
 from quotas.services import set_quota
 from tests.fakes.upstream import Arrival, FakeUpstream
 from tests.faults.length import how_many, report
+from tests.gateway.test_last_byte import Caller
 from tests.servers import Server, running_server
 from usage.models import UsageRecord
 from usage.types import Outcome, UsageSource
@@ -164,6 +169,26 @@ def test_c18_what_takes_longer_is_ended_with_an_error_and_given_back(
     assert (record.outcome, record.prompts) == (Outcome.LOST, 0)
     counters = Allowance.objects.get()
     assert (counters.used, counters.held) == (0, 0)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_c18_a_client_that_leaves_as_the_server_stops_keeps_no_other_call_from_its_end(
+    offered: FakeUpstream, saras_key: str, turns: int
+) -> None:
+    """However few turns of the loop lie between the two."""
+    callers = [Caller(saras_key, model="slow", stream=True) for _ in range(2)]
+    async with relay.lifespan():
+        calls = [asyncio.create_task(application(one.scope, one.receive, one.send)) for one in callers]
+        for caller in callers:
+            await caller.has_taken(2)
+        callers[0].has_left.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    await asyncio.gather(*calls)
+
+    assert b'"code":"unavailable"' in callers[1].bodies[-1]
+    outcomes = await hop(lambda: list(UsageRecord.objects.values_list("outcome", flat=True)))
+    assert sorted(outcomes) == [Outcome.CLIENT_LEFT, Outcome.LOST]
 
 
 def test_c24_a_stream_of_who_is_suspended_meanwhile_is_cut(
