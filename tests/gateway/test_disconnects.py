@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from gateway import relay
 from gateway.asgi import application
 from quotas.models import Allowance
 from quotas.services import set_quota
-from tests.fakes.upstream import Arrival, FakeUpstream
+from tests.fakes.upstream import Arrival, FakeUpstream, dripping_until, gushing
 from tests.faults.length import how_many, report
 from tests.gateway.test_last_byte import Caller
 from tests.servers import Server, running_server
@@ -99,6 +99,21 @@ def test_c09_leaving_in_the_middle_hangs_up_on_the_provider_and_costs_the_prompt
     assert arrived(offered).left.wait(2)
     check_charged_once(Outcome.CLIENT_LEFT)
     assert UsageRecord.objects.get().usage_source == UsageSource.ESTIMATED
+
+
+def test_c09_leaving_hangs_up_on_a_provider_that_says_more_than_anybody_reads(
+    server: Server, offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a one often learns of it while it writes, and not where it listens."""
+    monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "slow": gushing})
+    connection = call(server, saras_key, "slow")
+    while b"data:" not in connection.recv(4096):
+        pass
+
+    connection.close()
+
+    assert arrived(offered).left.wait(2)
+    check_charged_once(Outcome.CLIENT_LEFT)
 
 
 @pytest.mark.parametrize("model", ["silent", "headers-then-silent"])
@@ -219,11 +234,26 @@ def test_a_silent_stream_says_that_it_is_alive(server: Server, offered: FakeUpst
     assert "[DONE]" not in answer
 
 
+@pytest.fixture
+def patient_server(offered: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
+    """A server that ends no call of its own accord while a crowd is still on its way, however slow the machine."""
+    environment = {
+        "OPENAI_BASE_URL": offered.base_url,
+        "MAX_PARALLEL_CALLS": "0",
+        "MAX_ATTEMPTS_PER_HOUR": "0",
+        "UPSTREAM_FIRST_BYTE_SECONDS": "120",
+        "PING_SECONDS": "1",
+    }
+    with running_server(tmp_path, environment=environment) as server:
+        yield server
+
+
 def test_c09_clients_leave_at_any_moment_and_nothing_of_them_stays(
-    server: Server, offered: FakeUpstream, saras_key: str
+    patient_server: Server, offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the head, between two words, during silence, by half a close. A second crowd needs hardly more memory."""
-    count, dice = how_many(60, 500), random.Random(9)
+    server, count, dice = patient_server, how_many(60, 500), random.Random(9)
+    monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "slow": dripping_until(threading.Event())})
     set_quota(limit=2 * count)
     idle = open_connections(server) + 5  # of its pool, which may grow, to the database
     leave_at_any_moment(server, offered, saras_key, count=count, dice=dice)
