@@ -249,7 +249,7 @@ class Reply:
             raise TimeoutError
 
     def _wake(self) -> None:
-        if self._waiting is not None:
+        if self._waiting is not None and not self._waiting.expired():  # an end that has begun cannot begin again
             self._waiting.reschedule(0)
 
     def _note(self, chunk: Chunk) -> None:

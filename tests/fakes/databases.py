@@ -144,16 +144,17 @@ class Postgres(Process):
 
     @contextmanager
     def filling(self, table: str) -> Iterator[None]:
-        """Its disk has room for a megabyte more of the table, and then for nothing.
+        """Its disk has room for two megabytes more of the table, and then for nothing.
 
         Nobody but root may mount a small disk, and the tests run as whoever starts them. To a program a limit on the
-        size of files is the same: what goes beyond fails, here from the table's second megabyte on. So that it comes to
-        that within a hundred rows, each row takes a page. The log goes on: its files have one megabyte each. Were it
-        refused, PostgreSQL would end itself, which is the outage "stopped".
+        size of files is the same: what goes beyond fails, here what the table would grow by more than that. So that it
+        comes to that within two hundred calls, each row takes a page. The log goes on: its files have a megabyte each.
+        Were it refused, PostgreSQL would end itself, which is the outage "stopped".
         """
         self.query(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS wide text NOT NULL DEFAULT repeat('x', 7000)")
         self.query(f"ALTER TABLE {table} ALTER COLUMN wide SET STORAGE PLAIN")
-        self._limit_files(2 * 1024**2)
+        size = int(str(self.query(f"SELECT pg_relation_size('{table}')")[0][0]))
+        self._limit_files(size + 2 * 1024**2)
         try:
             yield
         finally:

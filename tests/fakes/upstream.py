@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,13 +132,11 @@ async def _answer_next(fake: FakeUpstream, reader: asyncio.StreamReader, writer:
     leaving = asyncio.ensure_future(reader.read(1))
     try:
         await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
-            arrival.left.set()
-            answering.cancel()
-            return False
-        with suppress(ConnectionError):  # whoever had enough may hang up at any byte
+        if answering.done() and not isinstance(answering.exception(), ConnectionError):
             answering.result()
-        return not out.is_broken and not leaving.done()
+            return not out.is_broken and not leaving.done()
+        arrival.left.set()  # whoever had enough may hang up at any byte: who writes may see it before who reads
+        return False
     finally:
         arrival.ended.set()
         for task in (answering, leaving):
@@ -389,6 +387,12 @@ def dripping_until(told: threading.Event) -> Behavior:
         await out.close_stream()
 
     return drip
+
+
+async def gushing(out: Out, body: dict[str, Any], attempt: int) -> None:
+    """8 MB at once and then nothing: more than anybody reads, less than the gateway takes of one answer."""
+    await _stream_words(out, words=["x" * 8000] * 1000)
+    await asyncio.sleep(3600)
 
 
 # ---- failures before the first content -------------------------------------------------------------------------

@@ -1,12 +1,13 @@
 """Clients that hang up, readers that stop reading, and a server that is told to stop (contract, C09, C12, C18)."""
 
+import asyncio
 import json
 import random
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from django.db import connection as database
 
 from accounts.models import User
 from accounts.services import suspend_person
+from core.threads import hop
+from gateway import relay
+from gateway.asgi import application
 from quotas.models import Allowance
 from quotas.services import set_quota
-from tests.fakes.upstream import Arrival, FakeUpstream
+from tests.fakes.upstream import Arrival, FakeUpstream, dripping_until, gushing
 from tests.faults.length import how_many, report
+from tests.gateway.test_last_byte import Caller
 from tests.servers import Server, running_server
 from usage.models import UsageRecord
 from usage.types import Outcome, UsageSource
@@ -96,6 +101,21 @@ def test_c09_leaving_in_the_middle_hangs_up_on_the_provider_and_costs_the_prompt
     assert UsageRecord.objects.get().usage_source == UsageSource.ESTIMATED
 
 
+def test_c09_leaving_hangs_up_on_a_provider_that_says_more_than_anybody_reads(
+    server: Server, offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a one often learns of it while it writes, and not where it listens."""
+    monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "slow": gushing})
+    connection = call(server, saras_key, "slow")
+    while b"data:" not in connection.recv(4096):
+        pass
+
+    connection.close()
+
+    assert arrived(offered).left.wait(2)
+    check_charged_once(Outcome.CLIENT_LEFT)
+
+
 @pytest.mark.parametrize("model", ["silent", "headers-then-silent"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
 def test_c09_leaving_before_the_first_word_costs_it_too(
@@ -166,6 +186,26 @@ def test_c18_what_takes_longer_is_ended_with_an_error_and_given_back(
     assert (counters.used, counters.held) == (0, 0)
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_c18_a_client_that_leaves_as_the_server_stops_keeps_no_other_call_from_its_end(
+    offered: FakeUpstream, saras_key: str, turns: int
+) -> None:
+    """However few turns of the loop lie between the two."""
+    callers = [Caller(saras_key, model="slow", stream=True) for _ in range(2)]
+    async with relay.lifespan():
+        calls = [asyncio.create_task(application(one.scope, one.receive, one.send)) for one in callers]
+        for caller in callers:
+            await caller.has_taken(2)
+        callers[0].has_left.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    await asyncio.gather(*calls)
+
+    assert b'"code":"unavailable"' in callers[1].bodies[-1]
+    outcomes = await hop(lambda: list(UsageRecord.objects.values_list("outcome", flat=True)))
+    assert sorted(outcomes) == [Outcome.CLIENT_LEFT, Outcome.LOST]
+
+
 def test_c24_a_stream_of_who_is_suspended_meanwhile_is_cut(
     server: Server, offered: FakeUpstream, saras_key: str, sara: User, root: User
 ) -> None:
@@ -194,11 +234,26 @@ def test_a_silent_stream_says_that_it_is_alive(server: Server, offered: FakeUpst
     assert "[DONE]" not in answer
 
 
+@pytest.fixture
+def patient_server(offered: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
+    """A server that ends no call of its own accord while a crowd is still on its way, however slow the machine."""
+    environment = {
+        "OPENAI_BASE_URL": offered.base_url,
+        "MAX_PARALLEL_CALLS": "0",
+        "MAX_ATTEMPTS_PER_HOUR": "0",
+        "UPSTREAM_FIRST_BYTE_SECONDS": "120",
+        "PING_SECONDS": "1",
+    }
+    with running_server(tmp_path, environment=environment) as server:
+        yield server
+
+
 def test_c09_clients_leave_at_any_moment_and_nothing_of_them_stays(
-    server: Server, offered: FakeUpstream, saras_key: str
+    patient_server: Server, offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the head, between two words, during silence, by half a close. A second crowd needs hardly more memory."""
-    count, dice = how_many(60, 500), random.Random(9)
+    server, count, dice = patient_server, how_many(60, 500), random.Random(9)
+    monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "slow": dripping_until(threading.Event())})
     set_quota(limit=2 * count)
     idle = open_connections(server) + 5  # of its pool, which may grow, to the database
     leave_at_any_moment(server, offered, saras_key, count=count, dice=dice)
