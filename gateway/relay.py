@@ -365,6 +365,8 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
             await work()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("Upkeep failed, the next round tries again: %s", error)
+        except Exception:  # of one round: leases, the sweep and suspensions depend on the others
+            logger.exception("Upkeep met a bug, the next round tries again.")
 
 
 async def _renew_leases() -> None:

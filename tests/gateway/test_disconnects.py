@@ -224,6 +224,26 @@ def test_c24_a_stream_of_who_is_suspended_meanwhile_is_cut(
     assert UsageRecord.objects.get().code == "account_suspended"
 
 
+async def test_c24_a_look_at_who_is_suspended_that_meets_a_bug_is_not_the_last(
+    offered: FakeUpstream, saras_key: str, sara: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: Iterator[set[int] | Exception] = iter([RuntimeError("a bug"), {sara.pk}])
+
+    def look(_people: set[int]) -> set[int]:
+        found = next(looks, set())
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(relay, "list_suspended", look)
+    monkeypatch.setattr(relay, "_LOOK_SECONDS", 0.01)
+    caller = Caller(saras_key, model="slow", stream=True)
+    async with relay.lifespan():
+        await application(caller.scope, caller.receive, caller.send)
+
+    assert b'"code":"account_suspended"' in caller.bodies[-1]
+
+
 def test_a_silent_stream_says_that_it_is_alive(server: Server, offered: FakeUpstream, saras_key: str) -> None:
     connection = call(server, saras_key, "stalls")
     answer = read_all(connection)
