@@ -1,25 +1,21 @@
 """What a serving process does for this room beside serving: it tends what others left behind, and ends in order."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from django.db import DatabaseError
-
 from chat import answering, services
 from core.threads import hop
+from core.upkeep import every
 
 TEND_EVERY = 10.0  # seconds
 PATIENCE = 2.0  # seconds running answers may still take when the process is asked to end
-
-_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Around the life of the process. Inside the gateway's own: what is written here needs its replies."""
-    tending = asyncio.create_task(_tend(), name="upkeep of answers and image jobs")
+    tending = asyncio.create_task(every(TEND_EVERY, _tend), name="upkeep of answers and image jobs")
     try:
         yield
     finally:
@@ -29,12 +25,7 @@ async def lifespan() -> AsyncIterator[None]:
 
 async def _tend() -> None:
     """Neither a dead process nor a missing worker leaves a person waiting without a word."""
-    while True:
-        await asyncio.sleep(TEND_EVERY)
-        try:
-            await hop(services.end_abandoned_answers)
-            await hop(services.tend_image_jobs)
-            await hop(services.remove_temporary_chats)
-            await hop(services.remove_forgotten_attachments)
-        except DatabaseError as error:
-            _log.warning("upkeep failed, trying again: %s", type(error).__name__)
+    await hop(services.end_abandoned_answers)
+    await hop(services.tend_image_jobs)
+    await hop(services.remove_temporary_chats)
+    await hop(services.remove_forgotten_attachments)

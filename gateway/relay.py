@@ -16,7 +16,6 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
 
 from accounts.errors import AccountSuspended
 from accounts.selectors import list_suspended
@@ -24,6 +23,7 @@ from core import clock
 from core.errors import DomainError
 from core.threads import hop, hop_to_writer
 from core.types import Operation
+from core.upkeep import every
 from gateway import admission as decisions
 from gateway import telemetry
 from gateway.errors import Restarting, UpstreamError, UpstreamTimeout
@@ -321,10 +321,10 @@ async def startup() -> None:
     load_adapters()
     pace.start()
     _upkeep.add(asyncio.create_task(telemetry.sample(lambda: len(_running), board.list_circuits)))
-    _upkeep.add(asyncio.create_task(_every(settings.LEASE_SECONDS / 3, _renew_leases)))
-    _upkeep.add(asyncio.create_task(_every(settings.SWEEP_SECONDS, _sweep)))
-    _upkeep.add(asyncio.create_task(_every(_LOOK_SECONDS, _part_with_suspended)))
-    _upkeep.add(asyncio.create_task(_every(_CHECK, _check_resting)))
+    _upkeep.add(asyncio.create_task(every(settings.LEASE_SECONDS / 3, _renew_leases)))
+    _upkeep.add(asyncio.create_task(every(settings.SWEEP_SECONDS, _sweep)))
+    _upkeep.add(asyncio.create_task(every(_LOOK_SECONDS, _part_with_suspended)))
+    _upkeep.add(asyncio.create_task(every(_CHECK, _check_resting)))
 
 
 async def shutdown() -> None:
@@ -356,17 +356,6 @@ async def lifespan() -> AsyncIterator[None]:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await work()
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("Upkeep failed, the next round tries again: %s", error)
-        except Exception:  # of one round: leases, the sweep and suspensions depend on the others
-            logger.exception("Upkeep met a bug, the next round tries again.")
 
 
 async def _renew_leases() -> None:
