@@ -7,6 +7,7 @@ import fcntl
 import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
@@ -51,9 +52,9 @@ async def _live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
 
 
 def _expect_files() -> None:
-    """Let the kernel's table of the process's files grow now: when it grows later, everybody waits for 10 to 30 ms."""
+    """Let the kernel's table of the process's files grow now: when it grows later, all threads wait for 10 to 30 ms."""
     most, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Path(os.devnull).open("rb") as file:
+    with suppress(OSError), Path(os.devnull).open("rb") as file:  # then it grows later
         os.close(fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, min(most, _FILES) - 1))
 
 
