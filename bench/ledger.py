@@ -60,12 +60,12 @@ def measure_here() -> None:
     """Fill the database that the environment names, and measure; the figures are the last line."""
     import django  # noqa: PLC0415  # settings are read from the environment only now
 
-    from config import collector, env  # noqa: PLC0415
+    from config import env, process  # noqa: PLC0415
 
     env.choose_settings()
     django.setup()
     secrets = _fill()
-    collector.spare()
+    process.spare_collector()
     runs = [(name, keys, waiting) for name, keys in (("spread", secrets), ("one", secrets[:1])) for waiting in WAITING]
     print(json.dumps([[name, waiting, *asyncio.run(_measure(keys, waiting))] for name, keys, waiting in runs]))
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import django
 
-from config import collector, env
+from config import env, process
 
 env.choose_settings()
 django.setup()
@@ -179,5 +179,5 @@ def _used() -> float:
 
 if __name__ == "__main__":
     settings.ALLOWED_HOSTS = ["testserver"]
-    collector.spare()
+    process.spare_collector()
     measure(sys.argv[1:])

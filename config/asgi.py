@@ -3,17 +3,10 @@
 /v1/* skips Django's handler chain, which holds a thread for every request (docs/decisions/0002).
 """
 
-import fcntl
-import os
-import resource
-import sys
-from contextlib import suppress
-from pathlib import Path
-
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.core.asgi import get_asgi_application
 
-from config import collector, env
+from config import env, process
 
 env.choose_settings()
 pages = get_asgi_application()
@@ -21,11 +14,6 @@ pages = get_asgi_application()
 from chat import upkeep  # noqa: E402  needs the settings and the rooms, which the line above has loaded
 from gateway import asgi as gateway  # noqa: E402
 from gateway import relay  # noqa: E402
-
-# Seconds a thread keeps the interpreter while another wants it. Whoever writes the ledger asks for it again after every
-# row, and at five times as much, as usual, a first token waits for that (docs/decisions/0015).
-_TURN = 0.001
-_FILES = 8192  # open files a process is ready for; each stream takes two
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -43,19 +31,10 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
 async def _live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     await receive()
     async with relay.lifespan(), upkeep.lifespan():
-        collector.spare()
-        sys.setswitchinterval(_TURN)
-        _expect_files()
+        process.set_up()
         await send({"type": "lifespan.startup.complete"})
         await receive()
     await send({"type": "lifespan.shutdown.complete"})
-
-
-def _expect_files() -> None:
-    """Let the kernel's table of the process's files grow now: when it grows later, all threads wait for 10 to 30 ms."""
-    most, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError), Path(os.devnull).open("rb") as file:  # then it grows later
-        os.close(fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, min(most, _FILES) - 1))
 
 
 async def _answer_alive(send: ASGISendCallable) -> None:

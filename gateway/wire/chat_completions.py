@@ -113,7 +113,8 @@ _MESSAGE = {
 }
 # Clients send back what they received; providers do not take it.
 _SENT_BACK = frozenset({"annotations", "reasoning_content", "reasoning"})
-_ONLY_SAID, _SPEAKERS = {"role", "content"}, ("user", "assistant", "system", "developer")
+_ONLY_SAID = {"role", "content"}
+_SPEAKERS = ("user", "assistant", "system", "developer")
 _SAYS_SOMETHING = ("content", "tool_calls", "function_call", "refusal", "audio")
 _PARTS: dict[str, dict[str, Rule]] = {
     "text": {"text": ANY_TEXT},

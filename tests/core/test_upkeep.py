@@ -29,8 +29,14 @@ async def test_a_round_that_fails_is_not_the_last(caplog: pytest.LogCaptureFixtu
 
 
 async def test_upkeep_that_is_cancelled_ends() -> None:
-    upkeep = asyncio.create_task(every(0, asyncio.Event().wait))
-    await asyncio.sleep(0.01)
+    has_begun = asyncio.Event()
+
+    async def work() -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    upkeep = asyncio.create_task(every(0, work))
+    await asyncio.wait_for(has_begun.wait(), 5)
     upkeep.cancel()
 
     with pytest.raises(asyncio.CancelledError):

@@ -59,6 +59,12 @@ def arrived(upstream: FakeUpstream) -> Arrival:
     return upstream.calls()[0]
 
 
+def hear_a_word(connection: socket.socket) -> None:
+    """Read up to the first event of a stream."""
+    while b"data:" not in (piece := connection.recv(4096)):
+        assert piece, "it ended without a word"
+
+
 def read_all(connection: socket.socket) -> str:
     pieces = []
     while piece := connection.recv(65536):
@@ -91,8 +97,7 @@ def test_c09_leaving_in_the_middle_hangs_up_on_the_provider_and_costs_the_prompt
     server: Server, offered: FakeUpstream, saras_key: str
 ) -> None:
     connection = call(server, saras_key, "slow")
-    while b"data:" not in connection.recv(4096):
-        pass
+    hear_a_word(connection)
 
     connection.close()
 
@@ -107,8 +112,7 @@ def test_c09_leaving_hangs_up_on_a_provider_that_says_more_than_anybody_reads(
     """Such a one often learns of it while it writes, and not where it listens."""
     monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "slow": gushing})
     connection = call(server, saras_key, "slow")
-    while b"data:" not in connection.recv(4096):
-        pass
+    hear_a_word(connection)
 
     connection.close()
 
@@ -170,8 +174,7 @@ def test_c18_what_takes_longer_is_ended_with_an_error_and_given_back(
     impatient = ["manage.py", "serve", "--grace", "1"]
     with running_server(tmp_path, environment=environment, command=impatient) as server:
         connection = call(server, saras_key, "slow")
-        while b"data:" not in connection.recv(4096):
-            pass
+        hear_a_word(connection)
         ending = threading.Thread(target=server.end, args=(signal.SIGTERM,))
         ending.start()
         answer = read_all(connection)
@@ -210,8 +213,7 @@ def test_c24_a_stream_of_who_is_suspended_meanwhile_is_cut(
     server: Server, offered: FakeUpstream, saras_key: str, sara: User, root: User
 ) -> None:
     connection = call(server, saras_key, "slow")
-    while b"data:" not in connection.recv(4096):
-        pass
+    hear_a_word(connection)
 
     suspend_person(user_id=sara.id)
     answer = read_all(connection)
