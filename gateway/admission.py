@@ -285,17 +285,11 @@ def write(items: Sequence[Case | Settling | Concluding], snapshot: Snapshot) -> 
             _decide(cases, snapshot)
         _check_claims(cases)
         at = clock.now()
-        records = _write_ledger(items, cases, at)
-        records += [case.record for case in cases if case.record is not None]
-        if records:
-            record_many(records)
         used_keys = [case.used_key for case in cases if case.used_key is not None]
         if used_keys:
             note_uses(used_keys, at=at)
             snapshot.note_uses(used_keys, at=at)
-        for case in cases:
-            if case.is_claimed and isinstance(case.outcome, Refused):
-                idempotency.forget(case.asking.id)
+        _write_ledger(items, cases, at)
 
 
 def sweep() -> int:
@@ -327,12 +321,10 @@ def _check_claims(cases: Sequence[Case]) -> None:
             claimed[call_id].lose_claim()
 
 
-def _write_ledger(items: Sequence[Case | Settling | Concluding], cases: Sequence[Case], at: datetime) -> list[Record]:
-    """Move the calls that run and hold those that begin; the records of those that ended."""
+def _write_ledger(items: Sequence[Case | Settling | Concluding], cases: Sequence[Case], at: datetime) -> None:
+    """Move the calls that run, hold those that begin, and record those that ended or were refused."""
     wishes = [case.wish for case in cases if case.wish is not None]
     moved = [item.admission.call.id for item in items if not isinstance(item, Case)]
-    if not wishes and not moved:
-        return []
     endings = [item for item in items if isinstance(item, Concluding)]
     failed = [item.admission.call.id for item in endings if item.ending.outcome in _GIVEN_BACK]
     records = []
@@ -345,7 +337,11 @@ def _write_ledger(items: Sequence[Case | Settling | Concluding], cases: Sequence
                 records.append(_end_reservation(batch, item.admission, item.ending))
         for case in cases:
             case.reserve(batch)
-    return records
+            if case.is_claimed and isinstance(case.outcome, Refused):
+                idempotency.forget(case.asking.id)
+        records += [case.record for case in cases if case.record is not None]
+        if records:
+            record_many(records)
 
 
 def _tag_of(principal: Principal, call: Call) -> Tag | None:

@@ -3,6 +3,8 @@
 The arrows of a reservation's life live here and nowhere else; one call is a batch of one. However many calls there are,
 a batch takes the same number of statements. Nothing is written before the batch closes, so a refusal costs nothing, and
 an error takes the whole batch back: whoever fills batches tries its calls one by one then.
+
+Rows that nobody has touched since the thread's last batch are not read again, where the database can say so (SQLite).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,13 +16,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.types import Principal
 from core import rows
 from core.errors import RateLimited
 from core.types import Operation, Via
+from core.undisturbed import Undisturbed
 from quotas.errors import QuotaExhausted
 from quotas.models import Allowance, LedgerEntry, Reservation
 from quotas.resolution import Demand, Place, fill
@@ -57,6 +60,7 @@ Amounts = Mapping[Unit, int]
 # must be are made before any is locked, in everybody's same order.
 _seen: set[PeriodKey] = set()
 _MOST_SEEN = 200_000
+_MOST_KNOWN = 100_000  # purses, of which a thread keeps what is in them
 
 
 class Wish(NamedTuple):
@@ -150,11 +154,47 @@ class _Line:
     beginning: tuple[Any, ...] = ()
 
 
+class _Rows:
+    """The rows of the ledger that a thread knows."""
+
+    def __init__(self) -> None:
+        self.lines: dict[UUID, _Line] = {}  # of calls that run
+        self.purses: dict[int, _Purse] = {}
+        self.by_place: dict[tuple[int, Place], _Purse] = {}
+        self.extras: dict[tuple[int, Unit, str], list[_Purse]] = {}
+        self.pools: dict[tuple[int, Unit], _Purse] = {}
+        self.owners: set[int] = set()  # whose extra purses are all here
+        self.courses: set[int] = set()  # whose pools are
+        self.running: dict[int, dict[UUID, datetime]] = {}  # by person: each running call, and the end of its lease
+
+    def add(self, purse: _Purse) -> None:
+        """A purse that was read; one that is here is as it was read before, or moved since."""
+        if purse.id in self.purses:
+            return
+        purse.before = (purse.used, purse.held)
+        self.purses[purse.id] = purse
+        if purse.course_id is not None:
+            self.pools[purse.course_id, purse.unit] = purse
+        elif purse.user_id is not None and purse.purse == Purse.PERIOD:
+            place = (purse.unit, purse.period, purse.scope, purse.window_start)
+            self.by_place[purse.user_id, place] = purse
+        elif purse.user_id is not None:
+            extras = self.extras.setdefault((purse.user_id, purse.unit, purse.scope), [])
+            extras.append(purse)
+            # Grants by expiry, then what was purchased.
+            extras.sort(key=lambda extra: extra.expires_at or _NEVER)
+
+
+_known: Undisturbed[_Rows] = Undisturbed()
+
+
 @contextmanager
 def open_batch(
     *, at: datetime, wishes: Collection[Wish] = (), calls: Collection[UUID] = (), reversing: Collection[UUID] = ()
 ) -> Iterator["Batch"]:
     """Inside, calls are reserved and moved in memory; leaving writes it all, in the transaction it joins.
+
+    What the transaction writes beside it is better written inside: the rows are remembered only if they come last.
 
     Args:
         at: the instant of everything that happens in it.
@@ -164,9 +204,11 @@ def open_batch(
     """
     with transaction.atomic(savepoint=False):
         batch = Batch(at)
-        batch._read(wishes, calls, reversing)
+        if wishes or calls:
+            batch._read(wishes, calls, reversing)
         yield batch
-        batch._write()
+        if batch._advanced:
+            batch._write()
 
 
 class Batch:
@@ -174,12 +216,10 @@ class Batch:
 
     def __init__(self, at: datetime) -> None:
         self.at = at
-        self._lines: dict[UUID, _Line] = {}
-        self._purses: dict[int, _Purse] = {}
-        self._by_place: dict[tuple[int, Place], _Purse] = {}
-        self._extras: dict[tuple[int, Unit, str], list[_Purse]] = {}
-        self._pools: dict[tuple[int, Unit], _Purse] = {}
-        self._open: dict[int, int] = {}
+        self._rows = _known.take() or _Rows()
+        self._lines = self._rows.lines
+        self._moved: dict[int, _Purse] = {}
+        self._advanced: dict[UUID, _Line] = {}
         self._reversed: dict[int, int] = {}
         self._entries: list[tuple[Any, ...]] = []
 
@@ -281,11 +321,11 @@ class Batch:
         """What may meet a demand, in order, each with the limit that its room is counted from."""
         rule = demand.rule
         if demand.pool_course_id is not None:
-            pool = self._pools.get((demand.pool_course_id, rule.unit))
+            pool = self._rows.pools.get((demand.pool_course_id, rule.unit))
             return [(pool, 0)] if pool else []
-        found: list[tuple[_Purse, int | None]] = [(self._by_place[user_id, demand.place], rule.limit)]
+        found: list[tuple[_Purse, int | None]] = [(self._rows.by_place[user_id, demand.place], rule.limit)]
         if len(demand.purses) > 1:
-            extras = self._extras.get((user_id, rule.unit, rule.scope), ())
+            extras = self._rows.extras.get((user_id, rule.unit, rule.scope), ())
             found += [(purse, 0) for purse in extras if purse.expires_at is None or purse.expires_at > self.at]
         return found
 
@@ -296,7 +336,10 @@ class Batch:
 
     def _check_parallel(self, wish: Wish) -> None:
         """Exact (AB4): whoever admits a call of the same person has to wait for the purses this batch holds."""
-        if wish.most_open is not None and self._open.get(wish.principal.user_id, 0) >= wish.most_open:
+        if wish.most_open is None:
+            return
+        running = self._rows.running[wish.principal.user_id].values()
+        if len(running) >= wish.most_open and sum(lease > self.at for lease in running) >= wish.most_open:
             raise RateLimited(
                 _("You have %(count)d calls running. Wait until one has ended. Nothing was charged.")
                 % {"count": wish.most_open},
@@ -309,14 +352,15 @@ class Batch:
         line.beginning = (wish.call_id, person.user_id, person.key_id, wish.operation.value, wish.model)
         line.beginning += (wish.course_code, wish.via.value, at, line.lease_until, False)
         if wish.call_id in self._lines:
-            raise LedgerMoved(f"The call {wish.call_id} is there already.")
-        self._lines[wish.call_id] = line
+            raise IntegrityError(f"The call {wish.call_id} is there already.")
+        self._lines[wish.call_id] = self._advanced[wish.call_id] = line
         for demand, purses, amounts in shares:
             for (purse, limit), amount in zip(purses, amounts or (), strict=True):
                 if amount:
                     line.parts.append(part := _Part(purse, demand.rule.id, limit))
                     self._move(line, EntryKind.RESERVE, [part], held=[amount])
-        self._open[person.user_id] = self._open.get(person.user_id, 0) + 1
+        if person.user_id in self._rows.running:
+            self._rows.running[person.user_id][wish.call_id] = line.lease_until
         if wish.is_dispatched:
             self.dispatch(wish.call_id)
 
@@ -327,8 +371,9 @@ class Batch:
             return None
         line.state = state.value
         line.changes[moment] = self.at
-        if state not in OPEN_STATES and line.user_id in self._open and line.lease_until > self.at:
-            self._open[line.user_id] -= 1
+        self._advanced[call_id] = line
+        if state not in OPEN_STATES and line.user_id in self._rows.running:
+            self._rows.running[line.user_id].pop(call_id, None)
         return line
 
     def _move(
@@ -345,7 +390,7 @@ class Batch:
             more_used, more_held = used[place] if used else 0, held[place] if held else 0
             if not more_used and not more_held:
                 continue
-            purse = part.purse
+            purse = self._moved[part.purse.id] = part.purse
             part.used, part.held = part.used + more_used, part.held + more_held
             purse.used, purse.held = purse.used + more_used, purse.held + more_held
             # The rule of the admission goes with the call to its end.
@@ -355,7 +400,8 @@ class Batch:
     # ---- all rows at once --------------------------------------------------------------------------------------------
 
     def _read(self, wishes: Collection[Wish], calls: Collection[UUID], reversing: Collection[UUID]) -> None:
-        keys: set[PeriodKey] = set()
+        known = self._rows
+        places: set[tuple[int, Place]] = set()
         owners: set[int] = set()
         course_ids: set[int] = set()
         for wish in wishes:
@@ -364,32 +410,40 @@ class Batch:
                 if demand.pool_course_id is not None:
                     course_ids.add(demand.pool_course_id)
                     continue
-                keys.add((user_id, *demand.place))
+                places.add((user_id, demand.place))
                 if len(demand.purses) > 1:
                     owners.add(user_id)
-        limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None}
+        keys = {(user_id, *place) for user_id, place in places if (user_id, place) not in known.by_place}
+        owners -= known.owners
+        course_ids -= known.courses
+        unknown = [call_id for call_id in calls if call_id not in known.lines]
+        limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None} - known.running.keys()
         unseen = keys - _seen
         _switched, _people, lines, _made, purses, movements, running, given_back = rows.run(
             statements.use_indexes(),
             statements.lock_people_of(reversing),
-            statements.lock_reservations(calls),
+            statements.lock_reservations(unknown),
             statements.make_purses(unseen),
-            statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=calls),
-            statements.list_movements(calls),
-            statements.count_open(limited, at=self.at),
+            statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=unknown),
+            statements.list_movements(unknown),
+            statements.list_running(limited, at=self.at),
             statements.count_reversed(reversing, since=window_of(Period.DAY, self.at).starts_at),
         )
         for call_id, user_id, state, lease_until in lines:
-            self._lines[call_id] = _Line(call_id, user_id, state, lease_until, state, [], {})
+            known.lines[call_id] = _Line(call_id, user_id, state, lease_until, state, [], {})
         for row in purses:
-            self._take(_Purse(*row))
-        self._make({key for key in keys if (key[0], key[1:]) not in self._by_place})
+            known.add(_Purse(*row))
+        self._make({key for key in keys if (key[0], key[1:]) not in known.by_place})
         if len(_seen) > _MOST_SEEN:
             _seen.clear()
         _seen.update(unseen)
+        known.owners |= owners
+        known.courses |= course_ids
         for call_id, purse_id, *movement in movements:
-            self._lines[call_id].parts.append(_Part(self._purses[purse_id], *movement))
-        self._open = {**dict.fromkeys(limited, 0), **dict(running)}
+            known.lines[call_id].parts.append(_Part(known.purses[purse_id], *movement))
+        known.running.update({user_id: {} for user_id in limited})
+        for user_id, call_id, lease_until in running:
+            known.running[user_id][call_id] = lease_until
         self._reversed = dict(given_back)
 
     def _make(self, keys: Collection[PeriodKey]) -> None:
@@ -397,35 +451,21 @@ class Batch:
         if keys:
             _made, purses = rows.run(statements.make_purses(keys), statements.lock_purses(keys))
             for row in purses:
-                self._take(_Purse(*row))
-
-    def _take(self, purse: _Purse) -> None:
-        purse.before = (purse.used, purse.held)
-        self._purses[purse.id] = purse
-        if purse.course_id is not None:
-            self._pools[purse.course_id, purse.unit] = purse
-        elif purse.user_id is not None and purse.purse == Purse.PERIOD:
-            place = (purse.unit, purse.period, purse.scope, purse.window_start)
-            self._by_place[purse.user_id, place] = purse
-        elif purse.user_id is not None:
-            extras = self._extras.setdefault((purse.user_id, purse.unit, purse.scope), [])
-            extras.append(purse)
-            # Grants by expiry, then what was purchased.
-            extras.sort(key=lambda extra: extra.expires_at or _NEVER)
+                self._rows.add(_Purse(*row))
 
     def _write(self) -> None:
         """Every row only if it is still what it was when it was locked; the entries prove what became of it."""
         moved = [
             (purse.id, *purse.before, purse.used, purse.held)
-            for purse in self._purses.values()
+            for purse in self._moved.values()
             if purse.before != (purse.used, purse.held)
         ]
         begun: list[tuple[Any, ...]] = []
         advanced: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}  # by the names of what changes
-        for line in self._lines.values():
+        for line in self._advanced.values():
             if line.before is None:
                 begun.append((*line.beginning, line.state, *map(line.changes.get, _MOMENTS)))
-            elif line.changes:
+            else:
                 row = (line.call_id, line.before, line.state, *line.changes.values())
                 advanced.setdefault(tuple(line.changes), []).append(row)
         counters = ("used", "held")
@@ -442,6 +482,19 @@ class Batch:
         expected = [len(moved), *map(len, advanced.values())]
         if [count or 0 for count in written[: len(expected)]] != expected:
             raise LedgerMoved("A row has changed under the lock.")
+        self._keep()
+
+    def _keep(self) -> None:
+        """What was written is what the next batch finds."""
+        for purse in self._moved.values():
+            purse.before = (purse.used, purse.held)
+        for call_id, line in self._advanced.items():
+            if line.state in OPEN_STATES:
+                line.before, line.changes = line.state, {}
+            else:
+                del self._lines[call_id]
+        if len(self._rows.purses) <= _MOST_KNOWN:
+            _known.keep(self._rows)
 
 
 def _by_rule(line: _Line) -> list[tuple[Unit, list[_Part]]]:
