@@ -1,8 +1,9 @@
 """`python -m bench.ledger`: admissions and conclusions a second, everything on, without HTTP and without a provider.
 
 A key, clauses, rules, attempts, parallel calls, the durable reservation and its entry; then settlement, conclusion and
-the usage record. SQLite in a folder of its own; PostgreSQL too, where BENCH_DATABASE_URL names a database to fill. One
-process; run it when nothing else runs. BENCH_PROFILE=1 prints where the event loop's thread spends its time.
+the usage record. SQLite in a folder of its own; PostgreSQL too, where BENCH_DATABASE_URL names a database to fill, with
+one worker and with two, each with so many callers of its own. Run it when nothing else runs. BENCH_PROFILE=1 prints
+where the event loop's thread spends its time.
 """
 
 import asyncio
@@ -15,8 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
+from statistics import mean
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,40 +27,67 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 PEOPLE = 1000
 WAITING = (1, 16, 128)
+KEYS = {"spread": PEOPLE, "one": 1}
 SECONDS = 3.0
 MODEL = "smollm2-135m-instruct"
-HEAD = ("database", "keys", "waiting", "admissions/s", "CPU us", "conclusions/s", "CPU us")
+HEAD = ("database", "workers", "keys", "waiting", "admissions/s", "CPU us", "conclusions/s", "CPU us")
 
 
 def main() -> None:
     """Measure on each database in a process of its own, and print one table."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
-        for name, url in (("SQLite", ""), ("PostgreSQL", os.environ.get("BENCH_DATABASE_URL", ""))):
-            if name == "SQLite" or url:
-                rows += [(name, *row) for row in _measure_apart(Path(folder), url)]
+        rows += [("SQLite", 1, *row) for row in _measure_apart(Path(folder), "", workers=1)]
+        if url := os.environ.get("BENCH_DATABASE_URL"):
+            for workers in (1, 2):
+                rows += [("PostgreSQL", workers, *row) for row in _measure_apart(Path(folder), url, workers=workers)]
     widths = [max(len(str(row[place])) for row in (HEAD, *rows)) for place in range(len(HEAD))]
     for row in (HEAD, *rows):
         print("  ".join(str(cell).rjust(width) for cell, width in zip(row, widths, strict=True)))
 
 
-def _measure_apart(folder: Path, url: str) -> list[list[Any]]:
+def _measure_apart(folder: Path, url: str, *, workers: int) -> list[list[Any]]:
+    """What processes of their own measure, all at the same time: a second together, and CPU us in the mean."""
     environment = {
         **os.environ,
-        "DATA_DIR": str(folder),
         "DATABASE_URL": url,
         "REDIS_URL": "",
         "OPENAI_API_KEY": "",
         "MAX_ATTEMPTS_PER_HOUR": "100000000",
         "MAX_PARALLEL_CALLS": "100000000",
     }
+    measured = []
+    with ExitStack() as stack:
+        processes = []
+        for number in range(workers):
+            environment["DATA_DIR"] = str(folder / str(number))
+            processes.append(stack.enter_context(_start(environment)))
+            _read_line(processes[-1])  # it has filled the database, before the next one does
+        for name, waiting in ((name, waiting) for name in KEYS for waiting in WAITING):
+            for process in processes:
+                print(name, waiting, file=process.stdin, flush=True)
+            figures = [json.loads(_read_line(process)) for process in processes]
+            admissions, admission, conclusions, conclusion = zip(*figures, strict=True)
+            means = [round(mean(values)) for values in (admission, conclusion)]
+            measured.append([name, waiting, sum(admissions), means[0], sum(conclusions), means[1]])
+    return measured
+
+
+def _start(environment: dict[str, str]) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "bench.ledger", "here"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return list(json.loads(done.stdout.splitlines()[-1]))
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True)
+
+
+def _read_line(process: "subprocess.Popen[str]") -> str:
+    line = process.stdout.readline() if process.stdout else ""
+    if not line:
+        raise RuntimeError("a worker has ended")
+    return line
 
 
 def measure_here() -> None:
-    """Fill the database that the environment names, and measure; the figures are the last line."""
+    """Fill the database that the environment names, and measure what each line of the input asks for."""
     import django  # noqa: PLC0415  # settings are read from the environment only now
 
     from config import env, process  # noqa: PLC0415
@@ -66,8 +96,10 @@ def measure_here() -> None:
     django.setup()
     secrets = _fill()
     process.spare_collector()
-    runs = [(name, keys, waiting) for name, keys in (("spread", secrets), ("one", secrets[:1])) for waiting in WAITING]
-    print(json.dumps([[name, waiting, *asyncio.run(_measure(keys, waiting))] for name, keys, waiting in runs]))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        name, waiting = line.split()
+        print(json.dumps(asyncio.run(_measure(secrets[: KEYS[name]], int(waiting)))), flush=True)
 
 
 def _fill() -> Sequence[str]:

@@ -103,7 +103,14 @@ def _cost(
     if operation == Operation.IMAGE and prices.image is not None:
         return prices.image * images
     cached = min(cached, tokens_in) if prices.cached_input is not None else 0
-    needed = [(tokens_in - cached, prices.input), (cached, prices.cached_input), (tokens_out, prices.output)]
-    if any(price is None and (tokens or operation == Operation.IMAGE) for tokens, price in needed):
-        return None
-    return -(-sum(tokens * (price or 0) for tokens, price in needed) // _PER)
+    cost = 0
+    for tokens, price in (
+        (tokens_in - cached, prices.input),
+        (cached, prices.cached_input),
+        (tokens_out, prices.output),
+    ):
+        if price is not None:
+            cost += tokens * price
+        elif tokens or operation == Operation.IMAGE:
+            return None
+    return -(-cost // _PER)

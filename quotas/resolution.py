@@ -8,6 +8,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from accounts.types import Role
 from core.types import Operation
@@ -53,8 +54,7 @@ class Facts:
     course_ids: Collection[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What rules may ask about a call.
 
     Args:

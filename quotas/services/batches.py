@@ -48,6 +48,8 @@ LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 AUTOMATIC_REVERSALS_A_DAY = 5  # D3
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+# Where every call comes by, an enumeration's `_value_` is read: on Python 3.11 `value` is two functions and a lookup.
+_HELD = State.HELD.value
 _MOMENTS = ("dispatched_at", "settled_at", "ended_at")
 _BEGINNING = ("call_id", "user", "key", "operation", "model", "course_code", "via", "created_at", "lease_until")
 _RESERVATION = (*_BEGINNING, "is_estimated", "state", *_MOMENTS)
@@ -219,7 +221,7 @@ class Batch:
         self._rows = _known.take() or _Rows()
         self._lines = self._rows.lines
         self._moved: dict[int, _Purse] = {}
-        self._advanced: dict[UUID, _Line] = {}
+        self._advanced: list[_Line] = []
         self._reversed: dict[int, int] = {}
         self._entries: list[tuple[Any, ...]] = []
 
@@ -238,7 +240,9 @@ class Batch:
                 self._check_parallel(wish)
                 self._hold(wish, shares)
                 standings = [share.standing() for share in shares]
-                return Reserved(wish.call_id, tuple(sorted(standings, key=lambda standing: standing.nearness)))
+                if len(standings) > 1:
+                    standings.sort(key=lambda standing: standing.nearness)
+                return Reserved(wish.call_id, tuple(standings))
         # The one that will have room last: only then may the person go on.
         raise QuotaExhausted(max(full, key=lambda standing: standing.window.ends_at or _NEVER))
 
@@ -347,31 +351,33 @@ class Batch:
             )
 
     def _hold(self, wish: Wish, shares: Sequence[_Share]) -> None:
-        at, person = self.at, wish.principal
-        line = _Line(wish.call_id, person.user_id, State.HELD.value, at + LEASE, None, [], {})
-        line.beginning = (wish.call_id, person.user_id, person.key_id, wish.operation.value, wish.model)
-        line.beginning += (wish.course_code, wish.via.value, at, line.lease_until, False)
-        if wish.call_id in self._lines:
-            raise IntegrityError(f"The call {wish.call_id} is there already.")
-        self._lines[wish.call_id] = self._advanced[wish.call_id] = line
+        person, call_id, lease_until = wish.principal, wish.call_id, self.at + LEASE
+        if call_id in self._lines:
+            raise IntegrityError(f"The call {call_id} is there already.")
+        line = _Line(call_id, person.user_id, _HELD, lease_until, None, [], {})
+        words = (wish.operation._value_, wish.model, wish.course_code, wish.via._value_)
+        line.beginning = (call_id, person.user_id, person.key_id, *words, self.at, lease_until, False)
+        self._lines[call_id] = line
+        self._advanced.append(line)
         for demand, purses, amounts in shares:
             for (purse, limit), amount in zip(purses, amounts or (), strict=True):
                 if amount:
                     line.parts.append(part := _Part(purse, demand.rule.id, limit))
                     self._move(line, EntryKind.RESERVE, [part], held=[amount])
         if person.user_id in self._rows.running:
-            self._rows.running[person.user_id][wish.call_id] = line.lease_until
+            self._rows.running[person.user_id][call_id] = lease_until
         if wish.is_dispatched:
-            self.dispatch(wish.call_id)
+            self.dispatch(call_id)
 
     def _advance(self, call_id: UUID, expected: Collection[State], state: State, moment: str) -> _Line | None:
         """One arrow: the line if the call was in an `expected` state, and is now in `state`."""
         line = self._lines.get(call_id)
         if line is None or line.state not in expected:
             return None
-        line.state = state.value
+        if line.before is not None and not line.changes:
+            self._advanced.append(line)
+        line.state = state._value_
         line.changes[moment] = self.at
-        self._advanced[call_id] = line
         if state not in OPEN_STATES and line.user_id in self._rows.running:
             self._rows.running[line.user_id].pop(call_id, None)
         return line
@@ -394,7 +400,7 @@ class Batch:
             part.used, part.held = part.used + more_used, part.held + more_held
             purse.used, purse.held = purse.used + more_used, purse.held + more_held
             # The rule of the admission goes with the call to its end.
-            entry = (purse.id, line.call_id, part.quota_id, part.limit_then, kind.value, more_used, more_held, 0)
+            entry = (purse.id, line.call_id, part.quota_id, part.limit_then, kind._value_, more_used, more_held, 0)
             self._entries.append((*entry, purse.used, purse.held, purse.granted, "", self.at))
 
     # ---- all rows at once --------------------------------------------------------------------------------------------
@@ -462,7 +468,7 @@ class Batch:
         ]
         begun: list[tuple[Any, ...]] = []
         advanced: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}  # by the names of what changes
-        for line in self._advanced.values():
+        for line in self._advanced:
             if line.before is None:
                 begun.append((*line.beginning, line.state, *map(line.changes.get, _MOMENTS)))
             else:
@@ -488,17 +494,19 @@ class Batch:
         """What was written is what the next batch finds."""
         for purse in self._moved.values():
             purse.before = (purse.used, purse.held)
-        for call_id, line in self._advanced.items():
+        for line in self._advanced:
             if line.state in OPEN_STATES:
                 line.before, line.changes = line.state, {}
             else:
-                del self._lines[call_id]
+                del self._lines[line.call_id]
         if len(self._rows.purses) <= _MOST_KNOWN:
             _known.keep(self._rows)
 
 
 def _by_rule(line: _Line) -> list[tuple[Unit, list[_Part]]]:
     """The parts that meet one demand together, by demand."""
+    if len(line.parts) == 1:
+        return [(line.parts[0].purse.unit, line.parts)]  # as most have
     demands: dict[tuple[Unit, int | None], list[_Part]] = {}
     for part in line.parts:
         demands.setdefault((part.purse.unit, part.quota_id), []).append(part)

@@ -86,24 +86,25 @@ def record_many(records: Collection[Record]) -> None:
 
 def _row_of(record: Record, at: datetime) -> tuple[Any, ...]:
     person, totals = record.principal, record.totals
+    # `_value_`: on Python 3.11 an enumeration's `value` is two functions and a lookup, and every call comes by here.
     return (
         record.call_id,
         person.user_id,
-        person.role.value,
+        person.role._value_,
         person.department_id,
         record.course_id,
         person.key_id,
-        record.via.value,
-        record.operation.value,
+        record.via._value_,
+        record.operation._value_,
         record.model,
         record.provider,
-        record.outcome.value,
+        record.outcome._value_,
         record.code,
         record.prompts,
         totals.input_tokens,
         totals.output_tokens,
         totals.images,
-        totals.source.value,
+        totals.source._value_,
         record.cost_micro,
         record.started_at,
         record.first_content_at,
