@@ -24,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=PARTS, help="what to measure (default: start http)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of http; medians are printed")
+    parser.add_argument("--tls", action="store_true", help="http: the provider behind TLS; without LiteLLM")
     parser.add_argument("--minutes", type=float, default=30, help="length of the soak")
     parser.add_argument("--streams", type=int, default=200, help="streams of the soak")
     options = parser.parse_args()

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bench import installation
 from bench.processes import Watch, memory_of, pinned, running
@@ -79,9 +80,10 @@ def main(options: argparse.Namespace) -> None:
         port = installation.free_port()
         command = [drivers.path("upstream"), "-p", str(port)]
         stack.enter_context(running(command, port=port, log=folder / "upstream.log", cpu=0))
-        ours = stack.enter_context(gateway_in(folder, port))
-        targets = [stack.enter_context(_nginx(folder, port)), ours]
-        if litellm := os.environ.get("LITELLM"):
+        provider = stack.enter_context(_behind_tls(folder, port)) if options.tls else f"http://127.0.0.1:{port}"
+        ours = stack.enter_context(gateway_in(folder, provider))
+        targets = [stack.enter_context(_nginx(folder, provider)), ours]
+        if (litellm := os.environ.get("LITELLM")) and not options.tls:
             targets.append(stack.enter_context(_litellm(Path(litellm), folder, port)))
         for target in targets:
             target.note("idle memory, MiB", memory_of(target.pid) / 1024)
@@ -92,7 +94,7 @@ def main(options: argparse.Namespace) -> None:
             for measure in (_call, _call_large, _stream_some):
                 for target in targets:
                     measure(drivers, target)
-        _print(targets, rounds=options.rounds)
+        _print(targets, rounds=options.rounds, provider=provider)
 
 
 # ---- what is measured ------------------------------------------------------------------------------------------------
@@ -155,22 +157,48 @@ def _hang_up(drivers: Drivers, target: Target, upstream: int) -> None:
 
 
 @contextmanager
-def _nginx(folder: Path, upstream: int) -> Iterator[Target]:
+def _behind_tls(folder: Path, upstream: int) -> Iterator[str]:
+    """The provider behind TLS, beside the drivers; its address. `certificate.pem` in its folder is to be believed."""
+    port, own = installation.free_port(), folder / "tls"
+    own.mkdir()
+    asked = ["-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-newkey", "rsa:2048"]
+    files = ["-keyout", str(own / "key.pem"), "-out", str(own / "certificate.pem")]
+    subprocess.run(["openssl", "req", "-x509", "-nodes", *asked, *files], check=True, capture_output=True)
+    with _running_nginx(own, "nginx-tls.conf", port, cpu=0, UPSTREAM=str(upstream)):
+        yield f"https://127.0.0.1:{port}"
+
+
+@contextmanager
+def _nginx(folder: Path, provider: str) -> Iterator[Target]:
     port, own = installation.free_port(), folder / "nginx"
     own.mkdir()
-    settings = (_HERE / "nginx.conf").read_text().replace("PORT", str(port)).replace("UPSTREAM", str(upstream))
-    (own / "nginx.conf").write_text(settings)
-    command = ["nginx", "-p", str(own), "-c", str(own / "nginx.conf"), "-e", str(own / "error.log")]
-    with running(command, port=port, log=own / "output.log") as pid:
+    address = urlsplit(provider)
+    with _running_nginx(own, "nginx.conf", port, SCHEME=address.scheme, UPSTREAM=str(address.port)) as pid:
         yield Target("nginx", port, pid, "sk-bench")
 
 
 @contextmanager
-def gateway_in(folder: Path, upstream: int) -> Iterator[Target]:
-    """This gateway with everything on, in front of the provider at that port."""
-    address = f"http://127.0.0.1:{upstream}/v1"
+def _running_nginx(folder: Path, name: str, port: int, *, cpu: int = 1, **places: str) -> Iterator[int]:
+    """nginx by one of our files of settings, with what the words in capitals stand for; its process."""
+    settings = (_HERE / name).read_text()
+    for word, value in {"PORT": str(port), **places}.items():
+        settings = settings.replace(word, value)
+    (folder / name).write_text(settings)
+    command = ["nginx", "-p", str(folder), "-c", str(folder / name), "-e", str(folder / "error.log")]
+    with running(command, port=port, log=folder / "output.log", cpu=cpu) as pid:
+        yield pid
+
+
+@contextmanager
+def gateway_in(folder: Path, provider: str) -> Iterator[Target]:
+    """This gateway with everything on, in front of the provider at that address."""
     environment = installation.environment_in(
-        folder, OPENAI_BASE_URL=address, OPENAI_API_KEY="sk-bench", LOCAL_MODEL="0", MAX_PARALLEL_CALLS="0"
+        folder,
+        OPENAI_BASE_URL=f"{provider}/v1",
+        OPENAI_API_KEY="sk-bench",
+        UPSTREAM_CA_FILE=str(folder / "tls" / "certificate.pem") if provider.startswith("https") else "",
+        LOCAL_MODEL="0",
+        MAX_PARALLEL_CALLS="0",
     )
     environment |= {name: os.environ[name] for name in ("DATABASE_URL", "WORKERS") if name in os.environ}
     installation.manage(environment, "migrate", "--verbosity", "0")
@@ -201,9 +229,10 @@ def _litellm(venv: Path, folder: Path, upstream: int) -> Iterator[Target]:
 # ---- what is printed -------------------------------------------------------------------------------------------------
 
 
-def _print(targets: list[Target], *, rounds: int) -> None:
+def _print(targets: list[Target], *, rounds: int, provider: str) -> None:
     anchor = targets[0]
-    print(f"\n{_versions()}\n{rounds} rounds; load average at the end {os.getloadavg()[0]:.1f}\n")
+    scheme, load = urlsplit(provider).scheme, os.getloadavg()[0]
+    print(f"\n{_versions()}\nprovider by {scheme}; {rounds} rounds; load average at the end {load:.1f}\n")
     heads = [
         head for target in targets for head in ((target.name, "x nginx") if target is not anchor else (target.name,))
     ]

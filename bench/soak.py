@@ -21,7 +21,7 @@ def main(options: argparse.Namespace) -> None:
         port = installation.free_port()
         command = [drivers.path("upstream"), "-p", str(port)]
         stack.enter_context(running(command, port=port, log=folder / "upstream.log", cpu=0))
-        ours = stack.enter_context(gateway_in(folder, port))
+        ours = stack.enter_context(gateway_in(folder, f"http://127.0.0.1:{port}"))
         end = time.monotonic() + options.minutes * 60
         print("| minute | streams ended well | MiB | open files | threads |\n|---|---|---|---|---|")
         print(_row(0, 0, ours.pid), flush=True)
