@@ -9,7 +9,7 @@ A line names who, what, how it ended and how long it took; never a word of a pro
 import asyncio
 import os
 import sys
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -21,8 +21,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from core import clock
+from core.types import Operation, Via
 from gateway.routing import Circuit, Place
 from gateway.types import Admission, Ending
+from usage.types import Outcome
 
 _SAMPLE_SECONDS = 1.0
 _FLUSH_SECONDS = 0.2  # what a process that is killed may leave unsaid; the ledger does not depend on it
@@ -30,8 +32,10 @@ _FLUSH_SECONDS = 0.2  # what a process that is killed may leave unsaid; the ledg
 _WAITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _COMMITS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
 _OF_A_CALL = ("operation", "via", "model", "provider")
+_OF_AN_END = ("outcome", "code")
+_Kind = tuple[Operation, Via, str, str]  # of a call
 
-_calls = Counter("gateway_calls", "Calls that ended.", (*_OF_A_CALL, "outcome", "code"))
+_calls = Counter("gateway_calls", "Calls that ended.", (*_OF_A_CALL, *_OF_AN_END))
 _tokens = Counter("gateway_tokens", "Tokens, as the provider reported them or as estimated.", ("model", "direction"))
 _first = Histogram("gateway_first_content_seconds", "From admission to the first content.", _OF_A_CALL, buckets=_WAITS)
 _whole = Histogram("gateway_call_seconds", "From admission to the end.", _OF_A_CALL, buckets=_WAITS)
@@ -51,41 +55,39 @@ class _Sum:
     """What a counter gained since it was last written out."""
 
     def __init__(self, counter: Counter) -> None:
-        self._counter, self._gained = counter, 0
-
-    def add(self, amount: int) -> None:
-        self._gained += amount
+        self._counter = counter
+        self.gained = 0
 
     def flush(self) -> None:
-        gained, self._gained = self._gained, 0
+        gained, self.gained = self.gained, 0
         if gained:
             self._counter.inc(gained)
 
 
 class Spread:
-    """What a histogram saw since it was last written out."""
+    """What a histogram is to see when it is written out."""
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram: Any = histogram  # whose own way in takes one value at a time
-        self._seen, self._total = self._none(), 0.0
+        self._seen: list[float] = []
 
     def observe(self, seconds: float) -> None:
         """Something took so long."""
-        self._seen[bisect_left(self._histogram._upper_bounds, seconds)] += 1
-        self._total += seconds
-        _desk.open()
+        if not self._seen:
+            _desk.open()
+        self._seen.append(seconds)
 
     def flush(self) -> None:
-        seen, total = self._seen, self._total
-        self._seen, self._total = self._none(), 0.0
-        if any(seen):
-            self._histogram._sum.inc(total)
-            for bucket, times in zip(self._histogram._buckets, seen, strict=True):
-                if times:
-                    bucket.inc(times)
-
-    def _none(self) -> list[int]:
-        return [0] * len(self._histogram._upper_bounds)
+        seen, self._seen = sorted(self._seen), []
+        if not seen:
+            return
+        self._histogram._sum.inc(sum(seen))
+        counted = 0
+        for bucket, bound in zip(self._histogram._buckets, self._histogram._upper_bounds, strict=True):
+            within = bisect_right(seen, bound)
+            if within > counted:
+                bucket.inc(within - counted)
+            counted = within
 
 
 class _Desk:
@@ -105,11 +107,12 @@ class _Desk:
         return figure
 
     def write(self, line: dict[str, object]) -> None:
+        if not self._lines:
+            self.open()
         self._lines.append(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
-        self.open()
 
     def open(self) -> None:
-        """Something waits."""
+        """Something waits, where nothing did."""
         if not self._is_open:
             self._is_open = True
             asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
@@ -130,8 +133,9 @@ admitting, concluding = _desk.spread(_ledger.labels("admit")), _desk.spread(_led
 
 @dataclass(frozen=True, slots=True)
 class _Meters:
-    """The figures that calls of one kind move: looked up once."""
+    """What calls of one kind that ended alike have in common: the words for them, and the figures they move."""
 
+    words: Mapping[str, str]
     calls: _Sum
     first: Spread
     whole: Spread
@@ -141,18 +145,17 @@ class _Meters:
 
 def note_ending(admitted: Admission, ending: Ending) -> None:
     """A call ended, and its rows are written."""
-    call, totals, now = admitted.call, ending.totals, clock.now()
-    kind = (call.operation.value, call.via.value, admitted.target.model, admitted.target.provider)
-    meters = _meters(kind, ending.outcome.value, ending.code)
+    call, person, target, totals, now = admitted.call, admitted.principal, admitted.target, ending.totals, clock.now()
+    meters = _meters((call.operation, call.via, target.model, target.provider), ending.outcome, ending.code)
     took = (now - admitted.admitted_at).total_seconds()
-    meters.calls.add(1)
+    meters.calls.gained += 1
     meters.whole.observe(took)
     first = None
     if ending.first_content_at is not None:
         first = (ending.first_content_at - admitted.admitted_at).total_seconds()
         meters.first.observe(first)
-    meters.input_tokens.add(totals.input_tokens or 0)
-    meters.output_tokens.add(totals.output_tokens or 0)
+    meters.input_tokens.gained += totals.input_tokens or 0
+    meters.output_tokens.gained += totals.output_tokens or 0
     _desk.write(
         {
             "event": "call",
@@ -160,14 +163,9 @@ def note_ending(admitted: Admission, ending: Ending) -> None:
             "logger": __name__,
             "timestamp": now,
             "request_id": call.id,
-            "user_id": admitted.principal.user_id,
-            "key_id": admitted.principal.key_id,
-            "operation": kind[0],
-            "via": kind[1],
-            "model": kind[2],
-            "provider": kind[3],
-            "outcome": ending.outcome.value,
-            "code": ending.code,
+            "user_id": person.user_id,
+            "key_id": person.key_id,
+            **meters.words,
             "input_tokens": totals.input_tokens,
             "output_tokens": totals.output_tokens,
             "first_ms": None if first is None else round(first * 1000),
@@ -239,16 +237,14 @@ def _is_alive(pid: int) -> bool:
 
 
 @cache
-def _meters(kind: tuple[str, str, str, str], outcome: str, code: str) -> _Meters:
-    return _Meters(
-        _desk.sum(_calls.labels(*kind, outcome, code)),
-        *_waits(kind),
-        *_token_sums(kind[_OF_A_CALL.index("model")]),
-    )
+def _meters(kind: _Kind, outcome: Outcome, code: str) -> _Meters:
+    """Looked up once."""
+    words = dict(zip((*_OF_A_CALL, *_OF_AN_END), map(str, (*kind, outcome, code)), strict=True))
+    return _Meters(words, _desk.sum(_calls.labels(*words.values())), *_waits(kind), *_token_sums(kind[2]))
 
 
 @cache
-def _waits(kind: tuple[str, str, str, str]) -> tuple[Spread, Spread]:
+def _waits(kind: _Kind) -> tuple[Spread, Spread]:
     return _desk.spread(_first.labels(*kind)), _desk.spread(_whole.labels(*kind))
 
 
