@@ -50,7 +50,7 @@ _DRAIN = 10  # seconds a stopping server waits for its conclusions
 
 _TEXTS = ("messages", "input", "instructions", "content", "text", "arguments", "output")  # where a body has text
 
-_running: dict[UUID, "Reply"] = {}
+_running: set["Reply"] = set()
 board = Board(time.monotonic)  # what this process has seen of the providers
 _upkeep: set[asyncio.Task[None]] = set()
 
@@ -70,9 +70,10 @@ class Reply:
     def __init__(self, admission: Admission) -> None:
         self.is_stopped = False
         self.is_complete = False
-        self.ended = asyncio.Event()
-        self._tried: asyncio.Future[None] | None = None  # done when a first attempt to conclude was made
         self._admission = admission
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._tried: asyncio.Future[None] = self._loop.create_future()  # a first attempt to conclude was made
         self._place: Target | None = None  # where the call has gone
         self._chunks: Chunks  # what comes from there
         self._ahead: deque[Chunk] = deque()
@@ -82,6 +83,10 @@ class Reply:
         self._first_content_at: datetime | None = None
         self._totals: Totals | None = None
         self._output_bytes = 0
+
+    @property
+    def call_id(self) -> UUID:
+        return self._admission.call.id
 
     @property
     def user_id(self) -> int:
@@ -103,8 +108,8 @@ class Reply:
         self._wake()
 
     async def __aenter__(self) -> Self:
-        _running[self._admission.call.id] = self
-        self._latest = _now() + settings.UPSTREAM_TOTAL_SECONDS
+        _running.add(self)
+        self._latest = self._loop.time() + settings.UPSTREAM_TOTAL_SECONDS
         try:
             await self._open()
         except BaseException as error:
@@ -115,10 +120,8 @@ class Reply:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        loop = asyncio.get_running_loop()
-        self._tried = loop.create_future()
         self._conclude(self._make_ending(error))
-        patience = loop.call_later(_PATIENCE, self._note_tried)
+        patience = self._loop.call_later(_PATIENCE, self._note_tried)
         try:
             await self._leave(error)
         finally:
@@ -128,8 +131,6 @@ class Reply:
     async def _wait_until_tried(self) -> None:
         """The last byte comes after the record. Who is cancelled here while the answer is whole still owes that byte:
         the answer is about to be recorded as served, and nobody may be told that it was given back."""
-        if self._tried is None:
-            return
         try:
             await self._tried
         except asyncio.CancelledError:
@@ -142,7 +143,7 @@ class Reply:
     async def __anext__(self) -> Chunk:
         if self._ahead:
             return self._ahead.popleft()
-        chunk = await self._bounded(self._read, _now() + settings.UPSTREAM_BETWEEN_SECONDS)
+        chunk = await self._bounded(self._read, self._loop.time() + settings.UPSTREAM_BETWEEN_SECONDS)
         if chunk is None:
             raise StopAsyncIteration
         return chunk
@@ -188,7 +189,10 @@ class Reply:
         )
         board.begin(place)
         self._place = place
-        await self._read_ahead()
+        # Images arrive whole, after minutes: only the total bounds them.
+        is_image = call.operation == Operation.IMAGE
+        latest = self._latest if is_image else self._loop.time() + settings.UPSTREAM_FIRST_BYTE_SECONDS
+        await self._bounded(self._read_ahead, latest)
 
     async def _leave(self, error: BaseException | None) -> None:
         """Hang up, unless the answer is complete, and remember how it went there."""
@@ -202,18 +206,12 @@ class Reply:
     async def _read_ahead(self) -> None:
         """A stream up to its first content, a plain answer whole."""
         call = self._admission.call
-        # Images arrive whole, after minutes: only the total bounds them.
-        is_image = call.operation == Operation.IMAGE
-        latest = self._latest if is_image else _now() + settings.UPSTREAM_FIRST_BYTE_SECONDS
-        await self._bounded(partial(self._read_until_content, is_stream=call.stream), latest)
-
-    async def _read_until_content(self, *, is_stream: bool) -> None:
         # A half-drawn picture is no content, costs nothing, and is shown all the same.
-        is_image = self._admission.call.operation == Operation.IMAGE
+        is_image = call.operation == Operation.IMAGE
         async for chunk in self._chunks:
             self._note(chunk)
             self._ahead.append(chunk)
-            if is_stream and (self._first_content_at or is_image):
+            if call.stream and (self._first_content_at or is_image):
                 return
         self.is_complete = True
 
@@ -263,7 +261,7 @@ class Reply:
 
     def _conclude(self, ending: Ending, pauses: Sequence[float] = _PAUSES) -> None:
         """Begin to conclude; what follows lives on when this task is cancelled, and comes back here to try again."""
-        began, loop = time.perf_counter(), asyncio.get_running_loop()
+        began = time.perf_counter()
 
         def go_on(written: asyncio.Future[None]) -> None:
             error = written.exception()
@@ -271,18 +269,18 @@ class Reply:
                 telemetry.concluding.observe(time.perf_counter() - began)
                 telemetry.note_ending(self._admission, ending)
             else:
-                logger.warning("Call %s could not be concluded yet.", self._admission.call.id, exc_info=error)
+                logger.warning("Call %s could not be concluded yet.", self.call_id, exc_info=error)
             if error is not None and pauses:
-                loop.call_later(pauses[0], self._conclude, ending, pauses[1:])
+                self._loop.call_later(pauses[0], self._conclude, ending, pauses[1:])
             else:
-                _running.pop(self._admission.call.id, None)
-                self.ended.set()
+                _running.discard(self)
+                self.ended.set_result(None)
             self._note_tried()
 
         conclude_soon(self._admission, ending).add_done_callback(go_on)
 
     def _note_tried(self) -> None:
-        if self._tried is not None and not self._tried.done():
+        if not self._tried.done():
             self._tried.set_result(None)
 
     def _make_ending(self, error: BaseException | None) -> Ending:
@@ -295,12 +293,11 @@ class Reply:
             outcome, code = Outcome.CLIENT_LEFT, error.code if isinstance(error, AccountSuspended) else ""
         else:
             outcome, code = Outcome.LOST, type(error).__name__
-        return Ending(outcome, code, self._total(outcome), self._first_content_at, self._place)
+        totals = self._totals or self._estimate(outcome)
+        return Ending(outcome, code, totals, self._first_content_at, self._place)
 
-    def _total(self, outcome: Outcome) -> Totals:
-        """What the provider reported, else an estimate: nobody can know after hanging up."""
-        if self._totals is not None:
-            return self._totals
+    def _estimate(self, outcome: Outcome) -> Totals:
+        """What the provider did not report: nobody can know after hanging up."""
         is_counted = outcome in (Outcome.SERVED, Outcome.CLIENT_LEFT) or self._first_content_at is not None
         if not is_counted or self._admission.call.operation != Operation.CHAT:
             return Totals()
@@ -329,13 +326,13 @@ async def startup() -> None:
 
 async def shutdown() -> None:
     """End the calls that still run, wait until every conclusion is written, and close the connections to providers."""
-    for reply in list(_running.values()):
+    for reply in list(_running):
         reply.interrupt(Restarting())
     for task in _upkeep:
         task.cancel()
     await asyncio.gather(*_upkeep, return_exceptions=True)
     _upkeep.clear()
-    endings = [asyncio.ensure_future(reply.ended.wait()) for reply in _running.values()]
+    endings = [reply.ended for reply in _running]
     if endings:
         await asyncio.wait(endings, timeout=_DRAIN)
     await drain()
@@ -354,13 +351,9 @@ async def lifespan() -> AsyncIterator[None]:
         await shutdown()
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 async def _renew_leases() -> None:
     if _running:
-        await hop_to_writer(quotas.renew, call_ids=list(_running))
+        await hop_to_writer(quotas.renew, call_ids=[reply.call_id for reply in _running])
 
 
 async def _check_resting() -> None:
@@ -379,9 +372,9 @@ async def _check_resting() -> None:
 
 async def _part_with_suspended() -> None:
     """Who was suspended meanwhile is not read to the end (C24); what was said stays, and so does its price."""
-    people = {reply.user_id for reply in _running.values()}
+    people = {reply.user_id for reply in _running}
     suspended = await hop(list_suspended, people) if people else set()
-    for reply in list(_running.values()):
+    for reply in list(_running):
         if reply.user_id in suspended:
             reply.interrupt(AccountSuspended())
 

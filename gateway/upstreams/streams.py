@@ -81,19 +81,20 @@ class Stream:
             self._is_sent = True
             self._line = await self._transport.send(self._request, self)
         while not self._ready:
-            if isinstance(self._error, DeadLine):
+            if self._is_finished:
+                raise StopAsyncIteration
+            if not self._is_ended:
+                await self._ring_awaited()
+            elif isinstance(self._error, DeadLine):
                 self._error, self._is_ended = None, False  # nothing was sent back: once more, over a new one
                 self._line = await self._transport.send(self._request, self, is_second=True)
-            elif self._is_ended:
-                await self._finish()
-                if not self._ready:
-                    raise StopAsyncIteration
             else:
-                await self._ring_awaited()
+                self._ready += await self._finish()
         chunk = self._ready.popleft()
-        self._ready_size -= len(chunk.data)
-        if self._ready_size < _ENOUGH_AHEAD:
-            self.resume()
+        if self._line is not None:  # more may come
+            self._ready_size -= len(chunk.data)
+            if self._ready_size < _ENOUGH_AHEAD:
+                self._line.resume()
         return chunk
 
     async def pour(self, sink: Callable[[list[Chunk]], None]) -> None:
@@ -110,7 +111,8 @@ class Stream:
         try:
             while not self._is_ended:
                 await self._ring_awaited()
-            await self._finish()
+            if chunks := await self._finish():
+                sink(chunks)
         finally:
             self._sink = None  # it knows us: nothing is left for the collector to find out
 
@@ -185,12 +187,12 @@ class Stream:
             line, self._line = self._line, None
             line.leave(is_complete=is_complete)
 
-    async def _finish(self) -> None:
-        """Look at the answer as a whole, once."""
+    async def _finish(self) -> list[Chunk]:
+        """Look at the answer as a whole, once: what only its end makes known."""
         if self._error is not None:
             raise self._error
         if self._is_finished:
-            return
+            return []
         self._is_finished = True
         if self._reader is None:
             raise UpstreamError
@@ -203,8 +205,7 @@ class Stream:
             self._leave(is_complete=False)
             raise
         self._leave(is_complete=True)
-        if chunks:
-            self._hand_on(chunks)
+        return chunks
 
     def _ring(self) -> None:
         if self._bell is not None and not self._bell.done():
