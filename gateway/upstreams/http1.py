@@ -5,7 +5,6 @@ most (docs/decisions/0005). What this does not do: HTTP/2, proxies (proxied.py),
 """
 
 import asyncio
-import re
 import ssl
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,14 +16,13 @@ from django.conf import settings
 
 from gateway.errors import UpstreamDown, UpstreamError, UpstreamTimeout
 from gateway.upstreams.pacing import pace
-from gateway.upstreams.transport import DeadLine, Request, Taker, make_ssl
+from gateway.upstreams.transport import HEADERS, DeadLine, Request, Taker, make_ssl
 
 _MOST_IDLE = 256  # kept connections per provider: thousands of them make every connect slow
 _IDLE_SECONDS = 15  # shorter than common servers keep them
 _LINGER_SECONDS = 1  # between a stream's last event and the end of its body
 _LONGEST_HEAD = 64 * 1024
 _NEW_LINE = "\r\n"
-_IS_PLAIN = re.compile(r"[^\r\n]*").fullmatch
 _ABOUT_BODY = "accept-encoding: identity\r\ncontent-length: "
 
 _Address = tuple[bool, str, int]
@@ -43,7 +41,8 @@ class Http1:
         if pool is None:
             pool = self._pools[address] = _Pool(address)
         own = [f"{name}: {value}" for name, value in request.headers.items()]
-        if not _IS_PLAIN("".join(own)):
+        plain = "".join(own)
+        if "\r" in plain or "\n" in plain:
             raise UpstreamError  # a credential that would write headers of its own
         head = _NEW_LINE.join([start, *own, f"content-type: {request.kind}", _ABOUT_BODY])
         sent = f"{head}{len(request.body)}\r\n\r\n".encode("latin-1", "replace") + request.body
@@ -242,8 +241,9 @@ class Line(asyncio.Protocol):
             self._may_stay = False  # more than one answer to one question: none of what follows is believed
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._has_head:  # a trailer says nothing that we would believe
-            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        told = name.lower()
+        if told in HEADERS and not self._has_head:  # a trailer says nothing that we would believe
+            self._headers[told.decode()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self._is_over:

@@ -45,10 +45,11 @@ class OpenAICompatible:
 
     def open(self, target: Target, call: Call) -> Stream:
         """The reply to a call (see base.Adapter)."""
-        kind, body = write_body(target, call)
+        path = path_of(target, call)
+        kind, body = write_body(target, call, path)
         return Stream(
             self._way_to(target),
-            Request(_url(target, call), _headers(target, call), body, kind),
+            Request(_url(target, path), _headers(target, call), body, kind),
             most=_MOST_ENCODED if call.operation in _LONG else _MOST_TEXT,
             choose_reader=partial(_choose_reader, target, call),
         )
@@ -72,8 +73,7 @@ class OpenAICompatible:
         return self._proxied
 
 
-def _url(target: Target, call: Call) -> str:
-    path = path_of(target, call)
+def _url(target: Target, path: Dialect) -> str:
     if target.kind == ProviderKind.AZURE:
         deployment = f"{target.base_url.rstrip('/')}/openai/deployments/{quote(target.upstream_model, safe='')}"
         return f"{deployment}{path}?api-version={quote(target.api_version)}"
@@ -95,8 +95,9 @@ def _choose_reader(target: Target, call: Call, status: int, headers: Mapping[str
         return Refusal(target, status, headers)
     if call.stream:
         return _choose_stream_reader(target, call)
-    read: Callable[..., Chunk] = _READS[call.dialect]
-    if call.dialect == Dialect.RESPONSES and not target.speaks_responses:
+    dialect = call.dialect
+    read: Callable[..., Chunk] = _READS[dialect]
+    if dialect == Dialect.RESPONSES and not target.speaks_responses:
         read = partial(responses.translate_answer, call=call)
     return replies.WholeReader(partial(read, model=target.model))
 

@@ -9,7 +9,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -323,10 +323,10 @@ def read_chat(body: bytes, *, model: str) -> Chunk:
     reasons = [choice.get("finish_reason") for choice in choices]
     if set(map(type, reasons)) != {str}:
         raise UpstreamError
-    said = _said_in(choices, "message")
-    _check_not_empty(reasons[0], has_content=said.has_content)
     totals = read_totals(answer.get("usage"))
-    return Chunk(_renamed(body, answer, model), totals=totals, finish_reason=reasons[0], **said._asdict())
+    chunk = _gather(_renamed(body, answer, model), choices, "message", totals=totals, finish_reason=reasons[0])
+    _check_not_empty(chunk.finish_reason, has_content=chunk.has_content)
+    return chunk
 
 
 def read_images(body: bytes, *, model: str) -> Chunk:
@@ -383,10 +383,9 @@ def _chunk_of(event: dict[str, Any], *, model: str, shows_usage: bool) -> Chunk:
         event.pop("usage", None)
     # Without choices it is usage, or what a provider's filter thinks of the prompt: clients look for choices[0].
     is_shown = bool(choices) or (totals is not None and shows_usage)
-    said = _said_in(choices, "delta")
     reasons = [reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)]
     data = orjson.dumps({**event, "model": model}) if is_shown else b""
-    return Chunk(data, totals=totals, finish_reason=reasons[0] if reasons else None, **said._asdict())
+    return _gather(data, choices, "delta", totals=totals, finish_reason=reasons[0] if reasons else None)
 
 
 def read_object(data: bytes) -> dict[str, Any]:
@@ -422,33 +421,26 @@ def _choices(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return choices
 
 
-class _Said(NamedTuple):
-    """What a person gets to see of an event, or of a plain answer: see Chunk."""
-
-    text: str
-    has_content: bool
-    thought: str
-    citations: tuple[Citation, ...]
-
-
-def _said_in(choices: Iterable[Mapping[str, Any]], name: str) -> _Said:
-    """What all choices say together, each in its `name`."""
+def _gather(
+    data: bytes,
+    choices: Iterable[Mapping[str, Any]],
+    name: str,
+    *,
+    totals: Totals | None,
+    finish_reason: str | None,
+) -> Chunk:
+    """The chunk with what all choices say together, each in its `name`."""
     text, has_content, thought = "", False, ""
     citations: tuple[Citation, ...] = ()
     for choice in choices:
-        said = _mapping(choice, name)
+        said = choice.get(name)
+        if not isinstance(said, dict):
+            raise UpstreamError
         text += _text(said)
-        has_content = has_content or _carries(said)
+        has_content = has_content or bool(text) or _carries(said)
         thought += thought_of(said)
         citations += citations_of(said)
-    return _Said(text, has_content, thought, citations)
-
-
-def _mapping(choice: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = choice.get(name)
-    if not isinstance(value, dict):
-        raise UpstreamError
-    return value
+    return Chunk(data, text, has_content, totals, finish_reason, thought=thought, citations=citations)
 
 
 def _carries(delta: Mapping[str, Any]) -> bool:

@@ -12,19 +12,18 @@ Body = dict[str, Any]
 _THEIR_OWN = (ProviderKind.OPENAI, ProviderKind.AZURE)
 
 
-def write_body(target: Target, call: Call) -> tuple[str, bytes]:
+def write_body(target: Target, call: Call, path: Dialect) -> tuple[str, bytes]:
     """The Content-Type and the bytes of a call's body, under the provider's own name for the model."""
-    body = _WRITERS[path_of(target, call)](target, call)
-    if call.dialect == Dialect.EDITS:
+    body = _WRITERS[path](target, call)
+    if path == Dialect.EDITS:
         return _write_form(body)
     return "application/json", orjson.dumps(body)
 
 
 def path_of(target: Target, call: Call) -> Dialect:
     """In which dialect the provider is asked: the call's own, or chat for one that knows no responses."""
-    if call.dialect == Dialect.RESPONSES and not target.speaks_responses:
-        return Dialect.CHAT
-    return call.dialect
+    own = call.dialect
+    return Dialect.CHAT if own == Dialect.RESPONSES and not target.speaks_responses else own
 
 
 def _write_chat(target: Target, call: Call) -> Body:

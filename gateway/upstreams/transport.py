@@ -12,6 +12,8 @@ from django.conf import settings
 
 from gateway.errors import UpstreamDown, UpstreamError
 
+# Of an answer's headers, of which a provider may send dozens, those that somebody here reads.
+HEADERS = frozenset({b"content-encoding", b"content-length", b"retry-after", b"transfer-encoding"})
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -28,7 +30,7 @@ class Taker(Protocol):
     """Takes one answer: `begin`, any number of `take`, then `end`, or `fail` at any time. None of them may raise."""
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """The head has arrived; names of headers are in lower case."""
+        """The head has arrived; `headers` has those of HEADERS that it has, and may have others, in lower case."""
         ...
 
     def take(self, piece: bytes) -> None:
