@@ -113,8 +113,11 @@ def choose(
         return place.model != target.model, place.position, -math.log(1 - draw()) / place.weight
 
     places = sorted((target, *target.spares), key=rank) if target.spares else [target]
-    with_room = [place for place in places if running.get(place.upstream_id, 0) < (place.most_parallel or math.inf)]
-    states = [(place, health.get(place_of(place), WELL)) for place in with_room]
+    states = [
+        (place, health.get(place_of(place), WELL))
+        for place in places
+        if running.get(place.upstream_id, 0) < (place.most_parallel or math.inf)
+    ]
     awake = [place for place, state in states if state.rests_until <= now]
     chosen = awake or [place for place, state in states if not state.is_busy]
     if chosen:

@@ -218,10 +218,11 @@ def _check_options(body: dict[str, Any]) -> None:
         raise InvalidRequest(_("top_logprobs needs logprobs to be true."), param="top_logprobs")
     if "response_format" in body:
         _check_format(body["response_format"])
-    for place, tool in enumerate(body.get("tools", [])):
-        _check_tool(tool, _TOOLS, path=f"tools[{place}].")
-    if not body.get("tools", True):
-        del body["tools"]  # some clients write no tools as an empty list, which providers refuse
+    if "tools" in body:
+        for place, tool in enumerate(body["tools"]):
+            _check_tool(tool, _TOOLS, path=f"tools[{place}].")
+        if not body["tools"]:
+            del body["tools"]  # some clients write no tools as an empty list, which providers refuse
 
 
 def _check_format(given: Mapping[str, Any]) -> None:
@@ -309,7 +310,7 @@ def _find_needs(body: Mapping[str, Any]) -> dict[Capability, str]:
             needs[Capability.VISION] = f"messages[{place}].content"
     if "tools" in body:
         needs[Capability.TOOLS] = "tools"
-    if body.get("response_format", {}).get("type") == "json_schema":
+    if "response_format" in body and body["response_format"].get("type") == "json_schema":
         needs[Capability.JSON_SCHEMA] = "response_format"
     if body.get("reasoning_effort", "none") != "none":
         needs[Capability.REASONING] = "reasoning_effort"
