@@ -5,6 +5,7 @@ Runs on the event loop; whatever touches the database is a hop, and no connectio
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 _PAUSES = (0.2, 1, 5, 15)  # seconds between attempts to conclude while the database is away; then the sweeper does it
 _PATIENCE = 10  # seconds a person waits for the conclusion before the last byte, while the database is slow
 _CHECK = 5  # seconds between two looks at providers that rest
+_TICK = 0.25  # seconds between two looks at waits that last too long: a timer for each would cost 5 µs a call
 _LOOK_SECONDS = 2  # between two looks at whether the people being answered are still welcome
 _DRAIN = 10  # seconds a stopping server waits for its conclusions
 
@@ -78,6 +80,7 @@ class Reply:
         self._chunks: Chunks  # what comes from there
         self._ahead: deque[Chunk] = deque()
         self._latest = 0.0
+        self._due = self._tried_by = math.inf  # until when the provider, and the record, are waited for
         self._waiting: asyncio.Timeout | None = None
         self._interruption: DomainError | None = None
         self._first_content_at: datetime | None = None
@@ -107,6 +110,13 @@ class Reply:
         self._interruption = why
         self._wake()
 
+    def look(self, now: float) -> None:
+        """End what has been waited for too long."""
+        if now >= self._due:
+            self._wake()
+        if now >= self._tried_by:
+            self._note_tried()
+
     async def __aenter__(self) -> Self:
         _running.add(self)
         self._latest = self._loop.time() + settings.UPSTREAM_TOTAL_SECONDS
@@ -121,12 +131,11 @@ class Reply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._conclude(self._make_ending(error))
-        patience = self._loop.call_later(_PATIENCE, self._note_tried)
+        self._tried_by = self._loop.time() + _PATIENCE
         try:
             await self._leave(error)
         finally:
             await self._wait_until_tried()
-            patience.cancel()
 
     async def _wait_until_tried(self) -> None:
         """The last byte comes after the record. Who is cancelled here while the answer is whole still owes that byte:
@@ -231,8 +240,9 @@ class Reply:
             UpstreamTimeout: it was not done by `latest` (of the loop's clock), or the whole took too long.
             Restarting: the server is stopping.
         """
+        self._due = min(latest, self._latest)
         try:
-            async with asyncio.timeout_at(min(latest, self._latest)) as self._waiting:
+            async with asyncio.timeout(None) as self._waiting:
                 self._check_wanted()
                 return await work()
         except TimeoutError:
@@ -314,12 +324,13 @@ def open_reply(admission: Admission) -> Reply:
 
 
 async def startup() -> None:
-    """Load the ways to providers, and begin the upkeep of this process: leases of running calls, and the sweep."""
+    """Load the ways to providers, and begin the upkeep: deadlines and leases of running calls, and the sweep."""
     load_adapters()
     pace.start()
     _upkeep.add(asyncio.create_task(telemetry.sample(lambda: len(_running), board.list_circuits)))
     _upkeep.add(asyncio.create_task(every(settings.LEASE_SECONDS / 3, _renew_leases)))
     _upkeep.add(asyncio.create_task(every(settings.SWEEP_SECONDS, _sweep)))
+    _upkeep.add(asyncio.create_task(every(_TICK, _end_long_waits)))
     _upkeep.add(asyncio.create_task(every(_LOOK_SECONDS, _part_with_suspended)))
     _upkeep.add(asyncio.create_task(every(_CHECK, _check_resting)))
 
@@ -349,6 +360,12 @@ async def lifespan() -> AsyncIterator[None]:
         yield
     finally:
         await shutdown()
+
+
+async def _end_long_waits() -> None:
+    now = asyncio.get_running_loop().time()
+    for reply in _running:
+        reply.look(now)
 
 
 async def _renew_leases() -> None:
