@@ -193,7 +193,8 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
     """
     body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields)
     body["messages"] = [
-        _check_message(message, path=f"messages[{place}].") for place, message in enumerate(body["messages"])
+        message if _is_only_said(message) else _check_message(message, path=f"messages[{place}].")
+        for place, message in enumerate(body["messages"])
     ]
     _check_options(body)
     return Call(
@@ -243,8 +244,6 @@ def _check_tool(tool: object, kinds: Mapping[str, Mapping[str, Rule]], *, path: 
 def _check_message(message: object, *, path: str) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise InvalidRequest(_("Every message must be an object with a role."), param=path.rstrip("."))
-    if _is_only_said(message):
-        return message
     checked = check_fields(message, _MESSAGE, required=("role",), path=path)
     if isinstance(checked.get("content"), list):
         for place, part in enumerate(checked["content"]):
@@ -257,10 +256,11 @@ def _check_message(message: object, *, path: str) -> dict[str, Any]:
     return {"content": None, **kept}
 
 
-def _is_only_said(message: Mapping[str, Any]) -> bool:
+def _is_only_said(message: object) -> bool:
     """Somebody's words and nothing else, as most messages are: there is nothing more to look into."""
     return (
-        message.keys() == _ONLY_SAID
+        isinstance(message, dict)
+        and message.keys() == _ONLY_SAID
         and message["role"] in _SPEAKERS
         and bool(message["content"])
         and ANY_TEXT.holds(message["content"])
