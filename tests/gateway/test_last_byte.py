@@ -63,3 +63,17 @@ async def test_a_stop_between_an_answer_and_its_record_keeps_nobody_from_the_las
         told.endswith("data: [DONE]\n\n") if stream else json.loads(told)["choices"][0]["message"]["content"] == ANSWER
     )
     assert '"error"' not in told
+
+
+async def test_a_record_that_does_not_come_is_not_waited_for_without_end(
+    offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(relay, "conclude_soon", lambda _admission, _ending: written)
+    monkeypatch.setattr(relay, "_PATIENCE", 0)
+    caller = Caller(saras_key)
+    async with relay.lifespan():
+        await asyncio.wait_for(application(caller.scope, caller.receive, caller.send), timeout=10)
+        written.set_result(None)
+
+    assert json.loads(b"".join(caller.bodies))["choices"][0]["message"]["content"] == ANSWER
