@@ -240,7 +240,7 @@ def _is_alive(pid: int) -> bool:
 def _meters(kind: _Kind, outcome: Outcome, code: str) -> _Meters:
     """Looked up once."""
     words = dict(zip((*_OF_A_CALL, *_OF_AN_END), map(str, (*kind, outcome, code)), strict=True))
-    return _Meters(words, _desk.sum(_calls.labels(*words.values())), *_waits(kind), *_token_sums(kind[2]))
+    return _Meters(words, _desk.sum(_calls.labels(*words.values())), *_waits(kind), *_token_sums(words["model"]))
 
 
 @cache
