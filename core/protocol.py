@@ -1,14 +1,20 @@
-"""uvicorn's side of a connection, as we serve it: the head of an answer leaves together with what follows it.
+"""uvicorn's side of a connection, as we serve it: what belongs together leaves together, and by the shortest way.
 
 uvicorn writes an answer's head as soon as it is known, and its body a moment later: two system calls, two packets and
-two awakenings of the other side where one of each is enough.
+two awakenings of the other side where one of each is enough. And ASGI's `send` and `receive` are coroutines that take
+a dictionary apart, or wait for what is there already: who answers thousands of pieces a second has a direct way beside
+them, which is open while nothing is special about the connection.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
+from typing import Any, Self, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+CLIENT = "gateway.client"  # the name of the direct way among a request's extensions (ASGI)
 
 _HEAD = b"HTTP/1.1 "  # a piece of a body that begins so waits for one turn of the loop, too: no harm
 
@@ -16,30 +22,151 @@ _HEAD = b"HTTP/1.1 "  # a piece of a body that begins so waits for one turn of t
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
+    _asking: "Client | None" = None  # whose request is being answered
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's, with the transport's writes joined."""
         super().connection_made(cast("asyncio.Transport", _Joining(cast("asyncio.Transport", transport))))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's, told to the request that is being answered: uvicorn tells the one that came last."""
+        super().connection_lost(exc)
+        if self._asking is not None:
+            self._asking.leave()
+            self._asking = None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._asking = None
+        if cycle.keep_alive and not cycle.access_log and cycle.scope["method"] != "HEAD":
+            self._asking = Client(cycle)
+            app = partial(_call, app, self._asking)
+        super()._start_asgi_task(cycle, app)
+
+
+class Client:
+    """Who sent a request, for whoever answers it without ASGI: what uvicorn's cycle does, in few steps.
+
+    What is written is True when it was, and False when ASGI's way must be taken instead, which is open at any time:
+    for a reader who is slow or has left, a server that is stopping, and whatever this does not know. Header lines are
+    believed: whoever makes them of anything but constants and numbers takes ASGI's way, where they are checked.
+    """
+
+    __slots__ = ("_cycle", "_line", "_when_gone")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._line = cast("_Joining", cycle.transport)
+        self._when_gone: Callable[[], None] | None = None
+
+    def take_body(self) -> bytes | None:
+        """The request's body, once, if all of it is there; what ASGI has to tell then is only that the client left."""
+        cycle = self._cycle
+        if cycle.more_body or cycle.waiting_for_100_continue or cycle.disconnected:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()
+        cycle.message_event.clear()
+        return body
+
+    def attended(self, when_gone: Callable[[], None]) -> Self:
+        """Inside a `with` of this, `when_gone` is called as soon as the client hangs up, or at once if it has."""
+        self._when_gone = when_gone
+        self._cycle.flow.resume_reading()  # who reads nothing sees nobody leave
+        if self._cycle.disconnected:
+            when_gone()
+        return self
+
+    def __enter__(self) -> None:
+        """Nothing more: it has begun."""
+
+    def __exit__(self, *_why: object) -> None:
+        self._when_gone = None
+
+    def leave(self) -> None:
+        """The connection is lost."""
+        cycle = self._cycle
+        if not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self._when_gone is not None:
+            self._when_gone()
+
+    def answer(self, status: int, lines: bytes, body: bytes) -> bool:
+        """A whole answer under these header lines."""
+        if self._cycle.response_started or not self._is_free():
+            return False
+        self._begin(status, lines, b"content-length: %d\r\n\r\n%b" % (len(body), body), is_chunked=False)
+        self._complete()
+        return True
+
+    def start(self, lines: bytes, piece: bytes) -> bool:
+        """A stream under these header lines, and its first piece."""
+        if self._cycle.response_started or not self._is_free():
+            return False
+        self._begin(
+            200, lines, b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(piece), piece), is_chunked=True
+        )
+        return True
+
+    def write(self, piece: bytes) -> bool:
+        """One more piece of a stream."""
+        if not piece or not self._cycle.chunked_encoding or not self._is_free():
+            return False
+        self._line.write_now(b"%x\r\n%b\r\n" % (len(piece), piece))
+        return True
+
+    def end(self, piece: bytes) -> bool:
+        """The end of a stream, and its last piece if there is one."""
+        if not self._cycle.chunked_encoding or not self._is_free():
+            return False
+        self._line.write_now(b"%x\r\n%b\r\n0\r\n\r\n" % (len(piece), piece) if piece else b"0\r\n\r\n")
+        self._complete()
+        return True
+
+    def _is_free(self) -> bool:
+        cycle, line = self._cycle, self._line
+        return not (
+            cycle.flow.write_paused
+            or line.head  # what was said before has not left
+            or not cycle.keep_alive  # the server is stopping, and the connection ends with the answer
+            or cycle.response_complete
+            or cycle.disconnected
+            or line.is_closing()
+        )
+
+    def _begin(self, status: int, lines: bytes, rest: bytes, *, is_chunked: bool) -> None:
+        cycle = self._cycle
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        cycle.chunked_encoding = is_chunked
+        self._line.write_now(b"%b%b%b%b" % (STATUS_LINE[status], _join(*cycle.default_headers), lines, rest))
+
+    def _complete(self) -> None:
+        cycle = self._cycle
+        cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
 
 
 class _Joining:
     """A transport that keeps the head of an answer until the next write, or until the loop has gone round once."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
+        self.head = b""  # what is kept
+        self.write_now = transport.write  # for whoever has joined what belongs together, while nothing is kept
+        self.is_closing = transport.is_closing
         self._transport = transport
-        self._write = transport.write
         self._loop = asyncio.get_running_loop()
-        self._head = b""
         self._sending: asyncio.Handle | None = None
 
     def write(self, data: bytes) -> None:
-        if self._head:
-            data, self._head = self._head + data, b""
+        if self.head:
+            data, self.head = self.head + data, b""
             self._forget_sending()
         elif data.startswith(_HEAD):
-            self._head = data
+            self.head = data
             self._sending = self._loop.call_soon(self._send)
             return
-        self._write(data)
+        self.write_now(data)
 
     def close(self) -> None:
         self._send()
@@ -55,11 +182,24 @@ class _Joining:
 
     def _send(self) -> None:
         self._forget_sending()
-        if self._head:
-            head, self._head = self._head, b""
-            self._write(head)
+        if self.head:
+            head, self.head = self.head, b""
+            self.write_now(head)
 
     def _forget_sending(self) -> None:
         if self._sending is not None:
             self._sending.cancel()
             self._sending = None
+
+
+@lru_cache(maxsize=1)
+def _join(*headers: tuple[bytes, bytes]) -> bytes:
+    """The server's own header lines, which change once a second."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+def _call(
+    app: ASGI3Application, client: Client, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> Awaitable[None]:
+    """In a scope of its own: a cycle that led to its client would be one that only the collector can free."""
+    return app({**scope, "extensions": {CLIENT: client}}, receive, send)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import DomainError, InvalidRequest
 from core.ids import new_id
 from core.limiter import Attempts
+from core.protocol import CLIENT, Client
 from gateway.errors import RequestTooLarge, RequestTooSlow
 from gateway.wire import errors, sse
 from gateway.wire.stepping import Watch, begin
@@ -33,7 +34,12 @@ Send = Callable[[Message], Coroutine[Any, Any, None]]
 _BODY_SECONDS = 60  # a body that drips in slower than this is given up
 _READER_SECONDS = 60  # a reader that takes nothing for so long has left (contract, C12)
 STREAM_TYPE = "text/event-stream; charset=utf-8"
-_STREAM_HEADERS = {"content-type": STREAM_TYPE, "cache-control": "no-cache", "x-accel-buffering": "no"}
+_STREAM_LINES = b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n" % STREAM_TYPE.encode()
+_JSON_LINES = b"content-type: application/json\r\n"
+_PROMPTS_LINES = b"x-ratelimit-limit-prompts: %d\r\nx-ratelimit-remaining-prompts: %d\r\n"
+_REQUESTS_LINES = (
+    b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %ds\r\n"
+)
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
 
@@ -42,7 +48,10 @@ class ClientGone(Exception):
 
 
 class Exchange:
-    """One request and its answer. `standings` and `attempts` become headers as soon as they are known."""
+    """One request and its answer. `standings` and `attempts` become headers as soon as they are known.
+
+    Where the server has a direct way to the client it is taken while the client keeps up; else ASGI's.
+    """
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         self.id = new_id()
@@ -59,6 +68,7 @@ class Exchange:
         self.is_remembered = bool(self.header("idempotency-key"))  # someone may ask for the answer again
         self._receive = receive
         self._send = send
+        self._client: Client | None = scope.get("extensions", {}).get(CLIENT)
         self._began = time.perf_counter()
         self._now = asyncio.get_running_loop().time
         self._last_write = 0.0
@@ -101,6 +111,10 @@ class Exchange:
         length = self.header("content-length")
         if length.isdigit() and int(length) > settings.MAX_REQUEST_BYTES:
             raise RequestTooLarge
+        if self._client and (body := self._client.take_body()) is not None:
+            if len(body) > settings.MAX_REQUEST_BYTES:
+                raise RequestTooLarge
+            return body
         first, rest = begin(self._receive())
         if rest is None and not first.get("more_body"):
             return await self._gather(first)  # it has come with its head, as most do: nothing to wait for
@@ -123,9 +137,11 @@ class Exchange:
                 return b"".join(pieces)
             message = await self._receive()
 
-    def attended(self, when_gone: Callable[[], None]) -> Watch:
+    def attended(self, when_gone: Callable[[], None]) -> AbstractContextManager[None]:
         """Inside, `when_gone` is called as soon as the client hangs up, or takes nothing any more."""
         self._when_gone = when_gone
+        if self._client:
+            return self._client.attended(self._note_gone)
         return Watch(self._notice_leaving())
 
     @contextmanager
@@ -140,8 +156,13 @@ class Exchange:
 
     async def answer(self, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """The whole answer at once."""
+        self._is_started = True
+        client = self._open_way
+        if headers is None and client and client.answer(status, self._make_lines(_JSON_LINES), body):
+            return
         named = {"content-type": "application/json", **(headers or {}), "content-length": str(len(body))}
-        await self._put(self._make_start(status, named), {"type": "http.response.body", "body": body})
+        start = _make_start(status, self._make_lines(), named)
+        await self._put(start, {"type": "http.response.body", "body": body})
 
     async def answer_json(self, value: object) -> None:
         await self.answer(orjson.dumps(value))
@@ -154,15 +175,18 @@ class Exchange:
             client takes nothing any more.
         """
         self._last_write = self._now()
-        message: Message = {"type": "http.response.body", "body": piece, "more_body": True}
-        if self._is_started:
-            return self._send_soon(message)
-        self._is_stream = True
-        return self._send_soon(self._make_start(200, _STREAM_HEADERS), message)
+        client = self._open_way
+        if not self._is_started:
+            return self._start_soon(client, piece)
+        if client and client.write(piece):
+            return None
+        return self._send_soon(_more(piece))
 
     async def finish(self, piece: bytes) -> None:
         """The last piece of a stream."""
-        await self._put({"type": "http.response.body", "body": piece})
+        client = self._open_way
+        if not (client and client.end(piece)):
+            await self._put({"type": "http.response.body", "body": piece})
 
     async def fail(self, error: DomainError) -> None:
         """The error, as far as there is still someone to tell: a status if nothing was sent yet, else an event."""
@@ -185,11 +209,17 @@ class Exchange:
                 self.write_soon(sse.PING)
         self._pinging = asyncio.get_running_loop().call_at(self._last_write + settings.PING_SECONDS, self._ping)
 
-    def _make_start(self, status: int, headers: Mapping[str, str]) -> Message:
-        self._is_started = True
-        lines = self._list_common_headers()
-        lines += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        return {"type": "http.response.start", "status": status, "headers": lines}
+    @property
+    def _open_way(self) -> Client | None:
+        """The direct way, if there is one and nobody else's bytes must go first."""
+        return self._client if self._unsent is None else None
+
+    def _start_soon(self, client: Client | None, piece: bytes) -> asyncio.Future[None] | None:
+        self._is_started = self._is_stream = True
+        lines = self._make_lines(_STREAM_LINES)
+        if client and client.start(lines, piece):
+            return None
+        return self._send_soon(_make_start(200, lines), _more(piece))
 
     async def _put(self, *messages: Message) -> None:
         """Raises ClientGone: the client takes nothing any more."""
@@ -235,26 +265,32 @@ class Exchange:
 
     def _note_gone(self) -> None:
         self._is_gone = True
+        self._client = None
         self._when_gone()
 
-    def _list_common_headers(self) -> list[tuple[bytes, bytes]]:
-        lines = [
-            (b"x-request-id", str(self.id).encode()),
-            (b"openai-processing-ms", b"%d" % int((time.perf_counter() - self._began) * 1000)),
-        ]
+    def _make_lines(self, own: bytes = b"") -> bytes:
+        """The header lines of every answer, and its `own`: numbers, a UUID and constants, which need no look."""
+        milliseconds = (time.perf_counter() - self._began) * 1000
+        lines = b"x-request-id: %b\r\nopenai-processing-ms: %d\r\n" % (str(self.id).encode(), milliseconds)
         for prompts in self.standings:
             if prompts.unit == Unit.PROMPTS:
                 if prompts.limit is not None:
-                    lines.append((b"x-ratelimit-limit-prompts", b"%d" % prompts.limit))
-                    lines.append((b"x-ratelimit-remaining-prompts", b"%d" % (prompts.left or 0)))
+                    lines += _PROMPTS_LINES % (prompts.limit, prompts.left or 0)
                     if prompts.window.ends_at is not None:
-                        lines.append((b"x-ratelimit-reset-prompts", b"%d" % int(prompts.window.ends_at.timestamp())))
+                        lines += b"x-ratelimit-reset-prompts: %d\r\n" % prompts.window.ends_at.timestamp()
                 break
-        if self.attempts is not None:
-            lines.append((b"x-ratelimit-limit-requests", b"%d" % self.attempts.limit))
-            lines.append((b"x-ratelimit-remaining-requests", b"%d" % self.attempts.left))
-            lines.append((b"x-ratelimit-reset-requests", b"%ds" % self.attempts.resets_in))
-        return lines
+        return lines + own if self.attempts is None else lines + _REQUESTS_LINES % self.attempts + own
+
+
+def _make_start(status: int, lines: bytes, headers: Mapping[str, str] | None = None) -> Message:
+    """An answer's head as ASGI has it, with the `headers` that the server is to look at."""
+    named = [line.partition(b": ")[::2] for line in lines.splitlines()]
+    named += [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    return {"type": "http.response.start", "status": status, "headers": named}
+
+
+def _more(piece: bytes) -> Message:
+    return {"type": "http.response.body", "body": piece, "more_body": True}
 
 
 @lru_cache(maxsize=1000)
