@@ -59,9 +59,7 @@ class Exchange:
         self.path: str = scope["path"]
         self.standings: tuple[Standing, ...] = ()
         self.attempts: Attempts | None = None
-        self._headers: dict[str, str] = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
         # The only place where an API key is looked for (contract, F03).
         match = _BEARER.fullmatch(self.header("authorization"))
         self.key = str(match[1]) if match else None
@@ -84,7 +82,7 @@ class Exchange:
         return _language_of(self.header("accept-language"))
 
     def header(self, name: str) -> str:
-        return self._headers.get(name, "")
+        return self._headers.get(name.encode(), b"").decode("latin-1")
 
     def name_in(self, header: str, *, longest: int) -> str:
         """A header that names something: printable ASCII, or "" when absent.
@@ -108,16 +106,16 @@ class Exchange:
         Raises:
             RequestTooLarge, RequestTooSlow, ClientGone: it is too large, takes too long, or never comes.
         """
-        length = self.header("content-length")
-        if length.isdigit() and int(length) > settings.MAX_REQUEST_BYTES:
-            raise RequestTooLarge
         if self._client and (body := self._client.take_body()) is not None:
             if len(body) > settings.MAX_REQUEST_BYTES:
                 raise RequestTooLarge
-            return body
+            return body  # it has come with its head, as most do
+        length = self.header("content-length")
+        if length.isdigit() and int(length) > settings.MAX_REQUEST_BYTES:
+            raise RequestTooLarge
         first, rest = begin(self._receive())
         if rest is None and not first.get("more_body"):
-            return await self._gather(first)  # it has come with its head, as most do: nothing to wait for
+            return await self._gather(first)  # nothing to wait for
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 return await self._gather(first if rest is None else await rest)
