@@ -100,11 +100,10 @@ class Client:
 
     def start(self, lines: bytes, piece: bytes) -> bool:
         """A stream under these header lines, and its first piece."""
-        if self._cycle.response_started or not self._is_free():
+        if not piece or self._cycle.response_started or not self._is_free():
             return False
-        self._begin(
-            200, lines, b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(piece), piece), is_chunked=True
-        )
+        rest = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(piece), piece)
+        self._begin(200, lines, rest, is_chunked=True)
         return True
 
     def write(self, piece: bytes) -> bool:
