@@ -33,7 +33,6 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._asking is not None:
             self._asking.leave()
-            self._asking = None
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._asking = None

@@ -15,6 +15,7 @@ LINES = b"x-one: 1\r\n"
 DATE = [(b"date", b"Sun, 29 Nov 2026 18:00:00 GMT")]
 
 Answer = Callable[[Client, Send], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict[str, object]]]
 
 
 class Line:
@@ -31,7 +32,8 @@ class Line:
         self.protocol.access_log = has_access_log
         self.protocol.connection_made(self.wire)
 
-    async def application(self, scope: dict[str, Any], _receive: object, send: Send) -> None:
+    async def application(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.receive = receive
         self.extensions.append(scope.get("extensions", {}))
         try:
             await self.answer(scope.get("extensions", {}).get(CLIENT), send)
@@ -217,3 +219,48 @@ async def test_what_cannot_be_said_now_is_not_said_directly() -> None:
     await Line(answer).ask()
 
     assert refused == [True] * 9
+
+
+async def test_after_the_body_asgi_tells_only_that_the_client_left() -> None:
+    bodies: list[bytes | None] = []
+
+    async def answer(client: Client, send: Send) -> None:
+        bodies.append(client.take_body())
+        receiving = asyncio.ensure_future(line.receive())
+        await asyncio.sleep(0)
+        assert not receiving.done()
+        await answer_directly(client, send)
+        assert await receiving == {"type": "http.disconnect"}
+
+    line = Line(answer)
+    await line.ask(b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 5\r\n\r\nhello")
+
+    assert bodies == [b"hello"]
+
+
+async def test_a_body_that_is_not_all_there_is_left_to_asgi() -> None:
+    async def answer(client: Client, send: Send) -> None:
+        assert client.take_body() is None
+        assert await line.receive() == {"type": "http.request", "body": b"hel", "more_body": True}
+        line.protocol.data_received(b"lo")
+        assert client.take_body() == b"lo"
+        await answer_directly(client, send)
+
+    line = Line(answer)
+    await line.ask(b"POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 5\r\n\r\nhel")
+
+
+async def test_a_lost_connection_is_told_to_the_request_that_is_being_answered() -> None:
+    """Not only to the one that came last."""
+    told: list[object] = []
+
+    async def answer(client: Client, _send: Send) -> None:
+        with client.attended(lambda: told.append("gone")):
+            line.protocol.connection_lost(ConnectionResetError())
+        told.append((await line.receive())["type"])
+        assert client.take_body() is None
+
+    line = Line(answer)
+    await line.ask(2 * REQUEST)
+
+    assert told == ["gone", "http.disconnect"]

@@ -30,6 +30,10 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.is_closed
 
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
 
 async def ask(wire: Wire, answer: Callable[[Send], Awaitable[None]], request: bytes = REQUEST) -> None:
     """A request over the wire, answered so."""
