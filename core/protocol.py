@@ -2,8 +2,8 @@
 
 uvicorn writes an answer's head as soon as it is known, and its body a moment later: two system calls, two packets and
 two awakenings of the other side where one of each is enough. And ASGI's `send` and `receive` are coroutines that take
-a dictionary apart, or wait for what is there already: who answers thousands of pieces a second has a direct way beside
-them, which is open while nothing is special about the connection.
+dictionaries apart: who sends thousands of pieces a second has a direct way beside them, which is open while nothing is
+special about the connection (docs/decisions/0064).
 """
 
 import asyncio
@@ -93,7 +93,8 @@ class Client:
         """A whole answer under these header lines."""
         if self._cycle.response_started or not self._is_free():
             return False
-        self._begin(status, lines, b"content-length: %d\r\n\r\n%b" % (len(body), body), is_chunked=False)
+        head = self._begin(status, lines, is_chunked=False)
+        self._line.write_now(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self._complete()
         return True
 
@@ -101,8 +102,8 @@ class Client:
         """A stream under these header lines, and its first piece."""
         if not piece or self._cycle.response_started or not self._is_free():
             return False
-        rest = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(piece), piece)
-        self._begin(200, lines, rest, is_chunked=True)
+        head = self._begin(200, lines, is_chunked=True)
+        self._line.write_now(b"%btransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (head, len(piece), piece))
         return True
 
     def write(self, piece: bytes) -> bool:
@@ -131,12 +132,13 @@ class Client:
             or line.is_closing()
         )
 
-    def _begin(self, status: int, lines: bytes, rest: bytes, *, is_chunked: bool) -> None:
+    def _begin(self, status: int, lines: bytes, *, is_chunked: bool) -> bytes:
+        """The answer's head up to how its body is framed."""
         cycle = self._cycle
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
         cycle.chunked_encoding = is_chunked
-        self._line.write_now(b"%b%b%b%b" % (STATUS_LINE[status], _join(*cycle.default_headers), lines, rest))
+        return STATUS_LINE[status] + _join(*cycle.default_headers) + lines
 
     def _complete(self) -> None:
         cycle = self._cycle

@@ -37,7 +37,7 @@ STREAM_TYPE = "text/event-stream; charset=utf-8"
 _STREAM_LINES = b"content-type: %b\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n" % STREAM_TYPE.encode()
 _JSON_LINES = b"content-type: application/json\r\n"
 _PROMPTS_LINES = b"x-ratelimit-limit-prompts: %d\r\nx-ratelimit-remaining-prompts: %d\r\n"
-_REQUESTS_LINES = (
+_REQUESTS_LINES = (  # of Attempts, in its order
     b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %ds\r\n"
 )
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
