@@ -20,7 +20,7 @@ from tests.fakes.upstream import FakeUpstream, Out
 from tests.fakes.upstream import _piece as piece
 from tests.faults.length import IS_LONG, how_many, report
 from tests.faults.outages import wait_until
-from tests.gateway.test_disconnects import call, resident_megabytes
+from tests.gateway.test_disconnects import both_ways, call, resident_megabytes
 from tests.servers import Server
 from tests.storms.clients import ask
 from usage.models import UsageRecord
@@ -48,14 +48,15 @@ def sent(offered: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sent
 
 
+@both_ways
 def test_c12_who_reads_slowly_makes_the_provider_wait_and_nobody_else(
-    server: Server, offered: FakeUpstream, sent: list[int], saras_key: str, omar: User
+    server: Server, offered: FakeUpstream, sent: list[int], saras_key: str, omar: User, *, lasts: str
 ) -> None:
     set_quota(limit=100)
     omars_key = create_api_key(user_id=omar.pk, name="laptop")[1]
     before = resident_megabytes(server)
     with ExitStack() as stack:
-        readers = [stack.enter_context(call(server, saras_key, "firehose")) for _ in range(READERS)]
+        readers = [stack.enter_context(call(server, saras_key, "firehose", lasts=lasts)) for _ in range(READERS)]
         for reader in readers:  # or the kernels between would take whole answers, up to their bound
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with sipping(readers):

@@ -30,15 +30,18 @@ from usage.types import Outcome, UsageSource
 
 pytestmark = pytest.mark.both_databases
 
+# What a request says of its connection: one that is to end is answered by ASGI's way, one that stays by the direct one.
+both_ways = pytest.mark.parametrize("lasts", ["close", "keep-alive"])
 
-def call(server: Server, key: str, model: str, *, stream: bool = True) -> socket.socket:
+
+def call(server: Server, key: str, model: str, *, stream: bool = True, lasts: str = "close") -> socket.socket:
     """Send one request, and hand over the connection unread."""
     body = json.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": "Hi"}]})
     head = [
         "POST /v1/chat/completions HTTP/1.1",
         "Host: 127.0.0.1",
         f"Authorization: Bearer {key}",
-        "Connection: close",
+        f"Connection: {lasts}",
         f"Content-Length: {len(body)}",
     ]
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
@@ -93,10 +96,11 @@ def check_charged_once(outcome: Outcome) -> None:
     assert (counters.used, counters.held) == (1, 0)
 
 
+@both_ways
 def test_c09_leaving_in_the_middle_hangs_up_on_the_provider_and_costs_the_prompt(
-    server: Server, offered: FakeUpstream, saras_key: str
+    server: Server, offered: FakeUpstream, saras_key: str, lasts: str
 ) -> None:
-    connection = call(server, saras_key, "slow")
+    connection = call(server, saras_key, "slow", lasts=lasts)
     hear_a_word(connection)
 
     connection.close()
@@ -106,12 +110,13 @@ def test_c09_leaving_in_the_middle_hangs_up_on_the_provider_and_costs_the_prompt
     assert UsageRecord.objects.get().usage_source == UsageSource.ESTIMATED
 
 
+@both_ways
 def test_c09_leaving_hangs_up_on_a_provider_that_says_more_than_anybody_reads(
-    server: Server, offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch, lasts: str
 ) -> None:
     """Such a one often learns of it while it writes, and not where it listens."""
     monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "slow": gushing})
-    connection = call(server, saras_key, "slow")
+    connection = call(server, saras_key, "slow", lasts=lasts)
     hear_a_word(connection)
 
     connection.close()
@@ -122,10 +127,11 @@ def test_c09_leaving_hangs_up_on_a_provider_that_says_more_than_anybody_reads(
 
 @pytest.mark.parametrize("model", ["silent", "headers-then-silent"])
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "plain"])
+@both_ways
 def test_c09_leaving_before_the_first_word_costs_it_too(
-    server: Server, offered: FakeUpstream, saras_key: str, model: str, stream: bool
+    server: Server, offered: FakeUpstream, saras_key: str, model: str, *, stream: bool, lasts: str
 ) -> None:
-    connection = call(server, saras_key, model, stream=stream)
+    connection = call(server, saras_key, model, stream=stream, lasts=lasts)
     arrival = arrived(offered)
 
     connection.close()
@@ -134,12 +140,13 @@ def test_c09_leaving_before_the_first_word_costs_it_too(
     check_charged_once(Outcome.CLIENT_LEFT)
 
 
+@both_ways
 def test_c12_readers_that_stop_reading_cost_the_server_no_memory(
-    server: Server, offered: FakeUpstream, saras_key: str
+    server: Server, offered: FakeUpstream, saras_key: str, lasts: str
 ) -> None:
     """10 answers of 8 MB each wait in bounded buffers, and at the provider; nothing of them is kept in between."""
     before = resident_megabytes(server)
-    connections = [call(server, saras_key, "firehose") for _ in range(10)]
+    connections = [call(server, saras_key, "firehose", lasts=lasts) for _ in range(10)]
     for connection in connections:
         connection.recv(4096)
 
@@ -298,7 +305,7 @@ def leave_at_any_moment(server: Server, offered: FakeUpstream, key: str, *, coun
     """So many clients at once; when this returns, each has left and is recorded."""
     recorded, earlier = UsageRecord.objects.count(), len(offered.calls())
     models = [dice.choice(["slow", "silent", "headers-then-silent"]) for _ in range(count)]
-    connections = [call(server, key, model) for model in models]
+    connections = [call(server, key, model, lasts=dice.choice(["close", "keep-alive"])) for model in models]
     until(lambda: len(offered.calls()) == earlier + count, seconds=60)
     for model, connection in zip(models, connections, strict=True):
         if model == "slow" and dice.random() < 0.5:
