@@ -506,4 +506,4 @@ async def test_a_connection_that_is_over_leaves_nothing(resting_collector: None,
 
 
 def alive() -> list[object]:
-    return [one for one in gc.get_objects() if isinstance(one, Exchange | Client | RequestResponseCycle)]
+    return [one for one in gc.get_objects() if type(one) in (Exchange, Client, RequestResponseCycle)]
