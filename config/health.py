@@ -27,8 +27,7 @@ from gateway.errors import UpstreamError
 from gateway.models import Upstream
 from gateway.services import list_offered_models
 from gateway.types import ProviderKind
-from quotas.models import Reservation
-from quotas.types import OPEN_STATES
+from quotas.selectors import list_open
 from usage.models import UsageRecord
 
 RECENT = timedelta(minutes=5)
@@ -167,8 +166,7 @@ def _read_figures() -> list[Metric]:
 
 def _read_held() -> Metric:
     held = GaugeMetricFamily("gateway_open_reservations", "Calls that hold a prompt now.", labels=["state"])
-    open_ones = Reservation.objects.filter(state__in=OPEN_STATES).order_by()
-    for row in open_ones.values("state").annotate(count=Count("*")):
+    for row in list_open().values("state").annotate(count=Count("*")):
         held.add_metric([row["state"]], row["count"])
     return held
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, Department
@@ -49,7 +50,7 @@ class UsageRecord(AppendOnly):
         verbose_name_plural = _("usage records")
         indexes: ClassVar = [
             models.Index(fields=["user", "-started_at"], name="usage_by_user"),
-            models.Index(fields=["course", "-started_at"], name="usage_by_course"),
+            models.Index(fields=["course", "-started_at"], condition=Q(course__isnull=False), name="usage_by_course"),
             models.Index(fields=["-started_at"], name="usage_by_time"),
         ]
 

@@ -94,4 +94,5 @@ async def _nothing_is_left(*, beside: list[object]) -> None:
 
 
 def _alive() -> list[object]:
-    return [one for one in gc.get_objects() if isinstance(one, Exchange | Case | Reply | Stream | Line)]
+    # By their types: what others left, such as a lazy nonce, may fail when it is asked what it is.
+    return [one for one in gc.get_objects() if type(one) in (Exchange, Case, Reply, Stream, Line)]

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
+from core import clock
 from core.ids import new_id
 from quotas import services
 from quotas.models import Allowance, LedgerEntry, Reservation
-from quotas.selectors import count_open, find_differences, list_expired
+from quotas.selectors import count_open, find_differences, list_expired, list_open
 from quotas.types import EntryKind, State
 from tests.quotas.conftest import Travel, reserve, use
 
@@ -153,3 +155,10 @@ def test_the_sweeper_takes_the_oldest_first_and_no_more_than_asked(sara: User, t
     travel(NOON + timedelta(hours=1))
     assert list_expired(limit=2) == calls[:2]
     assert len(services.expire_reservations(limit=2)) == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL sees the words in any case")
+def test_who_looks_for_calls_that_run_does_not_read_all_that_ever_ran() -> None:
+    for looked in (list_open(), list_open().filter(lease_until__lte=clock.now()).order_by("lease_until")):
+        assert "USING INDEX reservation_open_user" in looked.explain()
