@@ -167,7 +167,8 @@ class _Rows:
         self.pools: dict[tuple[int, Unit], _Purse] = {}
         self.owners: set[int] = set()  # whose extra purses are all here
         self.courses: set[int] = set()  # whose pools are
-        self.running: dict[int, dict[UUID, datetime]] = {}  # by person: each running call, and the end of its lease
+        self.open: dict[int, int] = {}  # how many calls of a person are running
+        self.open_until: dict[int, datetime] = {}  # when that is to be counted anew: a lease of theirs ends
 
     def add(self, purse: _Purse) -> None:
         """A purse that was read; one that is here is as it was read before, or moved since."""
@@ -340,10 +341,7 @@ class Batch:
 
     def _check_parallel(self, wish: Wish) -> None:
         """Exact (AB4): whoever admits a call of the same person has to wait for the purses this batch holds."""
-        if wish.most_open is None:
-            return
-        running = self._rows.running[wish.principal.user_id].values()
-        if len(running) >= wish.most_open and sum(lease > self.at for lease in running) >= wish.most_open:
+        if wish.most_open is not None and self._rows.open[wish.principal.user_id] >= wish.most_open:
             raise RateLimited(
                 _("You have %(count)d calls running. Wait until one has ended. Nothing was charged.")
                 % {"count": wish.most_open},
@@ -364,8 +362,9 @@ class Batch:
                 if amount:
                     line.parts.append(part := _Part(purse, demand.rule.id, limit))
                     self._move(line, EntryKind.RESERVE, [part], held=[amount])
-        if person.user_id in self._rows.running:
-            self._rows.running[person.user_id][call_id] = lease_until
+        if person.user_id in self._rows.open:
+            self._rows.open[person.user_id] += 1
+            self._rows.open_until[person.user_id] = min(lease_until, self._rows.open_until[person.user_id])
         if wish.is_dispatched:
             self.dispatch(call_id)
 
@@ -378,8 +377,8 @@ class Batch:
             self._advanced.append(line)
         line.state = state._value_
         line.changes[moment] = self.at
-        if state not in OPEN_STATES and line.user_id in self._rows.running:
-            self._rows.running[line.user_id].pop(call_id, None)
+        if state not in OPEN_STATES and line.user_id in self._rows.open and line.lease_until > self.at:
+            self._rows.open[line.user_id] -= 1
         return line
 
     def _move(
@@ -423,7 +422,8 @@ class Batch:
         owners -= known.owners
         course_ids -= known.courses
         unknown = [call_id for call_id in calls if call_id not in known.lines]
-        limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None} - known.running.keys()
+        limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None}
+        limited = {user_id for user_id in limited if known.open_until.get(user_id, self.at) <= self.at}
         unseen = keys - _seen
         _switched, _people, lines, _made, purses, movements, running, given_back = rows.run(
             statements.use_indexes(),
@@ -432,7 +432,7 @@ class Batch:
             statements.make_purses(unseen),
             statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=unknown),
             statements.list_movements(unknown),
-            statements.list_running(limited, at=self.at),
+            statements.count_open(limited, at=self.at),
             statements.count_reversed(reversing, since=window_of(Period.DAY, self.at).starts_at),
         )
         for call_id, user_id, state, lease_until in lines:
@@ -447,9 +447,8 @@ class Batch:
         known.courses |= course_ids
         for call_id, purse_id, *movement in movements:
             known.lines[call_id].parts.append(_Part(known.purses[purse_id], *movement))
-        known.running.update({user_id: {} for user_id in limited})
-        for user_id, call_id, lease_until in running:
-            known.running[user_id][call_id] = lease_until
+        for user_id, count, first_end in running:
+            known.open[user_id], known.open_until[user_id] = count, first_end or _NEVER
         self._reversed = dict(given_back)
 
     def _make(self, keys: Collection[PeriodKey]) -> None:

@@ -108,18 +108,18 @@ def list_movements(call_ids: Collection[UUID]) -> Statement | None:
     return Statement(statement, [_pack_calls(call_ids)], fields)
 
 
-def list_running(user_ids: Collection[int], *, at: datetime) -> Statement | None:
-    """The calls of these people that run at this instant: person, call, end of its lease."""
+def count_open(user_ids: Collection[int], *, at: datetime) -> Statement | None:
+    """How many calls of each person are running: person, number, when the first lease of these ends."""
     if not user_ids:
         return None
-    fields = fields_of(Reservation, "user", "call_id", "lease_until")
-    person, lease = fields[:1], fields[2:]
+    person, lease = fields_of(Reservation, "user"), fields_of(Reservation, "lease_until")
+    theirs = f"from quotas_reservation r where r.user_id = g.c0 and r.state in ({_OPEN}) and r.lease_until > m.c0"
     statement = (
-        f"select user_id, call_id, lease_until from quotas_reservation where {_among('user_id', person)} "
-        f"and state in ({_OPEN}) and lease_until > (select c0 from {given('m', lease)})"
+        f"select g.c0, (select count(*) {theirs}), (select min(r.lease_until) {theirs}) "
+        f"from {given('m', lease)}, {given('g', person)}"
     )
-    parameters = [pack(person, [(user_id,) for user_id in user_ids]), pack(lease, [(at,)])]
-    return Statement(statement, parameters, fields)
+    parameters = [pack(lease, [(at,)]), pack(person, [(user_id,) for user_id in user_ids])]
+    return Statement(statement, parameters, (*person, *person, *lease))
 
 
 def count_reversed(call_ids: Collection[UUID], *, since: datetime) -> Statement | None:

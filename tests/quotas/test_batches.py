@@ -20,7 +20,7 @@ from quotas.services import Batch, Wish, open_batch
 from quotas.types import Period, Purse, Reserved, State, Unit
 from quotas.windows import BEGINNING
 from tests.quotas import conftest
-from tests.quotas.conftest import principal, reserve
+from tests.quotas.conftest import Travel, principal, reserve
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]
 
@@ -158,4 +158,19 @@ def test_what_nobody_has_touched_since_the_last_batch_is_not_read_again(sara: Us
     services.grant(user_id=sara.pk, amount=5, reason="for the test", by_id=None)
     assert count_questions(lambda: admit([third])) == 1
     assert nearest_standing(principal(sara)).left == 22
+    assert find_differences() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_calls_that_may_run_at_once_one_whose_lease_has_run_out_is_none(sara: User, travel: Travel) -> None:
+    begun = clock.now()
+    travel(begun)
+    first, second, third = (wish_of(sara)._replace(most_open=1) for _ in range(3))
+    (allowed,) = admit([first])
+    (refused,) = admit([second])
+    assert isinstance(allowed, Reserved)
+    assert isinstance(refused, RateLimited)
+    travel(begun + services.LEASE)
+    (allowed,) = admit([third])
+    assert isinstance(allowed, Reserved)
     assert find_differences() == []
