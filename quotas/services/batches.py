@@ -62,7 +62,7 @@ Amounts = Mapping[Unit, int]
 # must be are made before any is locked, in everybody's same order.
 _seen: set[PeriodKey] = set()
 _MOST_SEEN = 200_000
-_MOST_KNOWN = 100_000  # purses, of which a thread keeps what is in them
+_MOST_KNOWN = 20_000  # purses of which a thread keeps what is in them: some 10 MB
 
 
 class Wish(NamedTuple):
