@@ -62,6 +62,8 @@ def run(*statements: Statement | None) -> list[Any]:
     Raises:
         DatabaseError: of the first that failed.
     """
+    if not any(statements):
+        return [[] for _ in statements]
     here: Any = connections[DEFAULT_DB_ALIAS]
     if IS_SQLITE:
         with here._prepare_cursor(here.connection.cursor(_Cursor)) as cursor:  # with Django's hooks around it

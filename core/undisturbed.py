@@ -21,25 +21,24 @@ class Undisturbed(local, Generic[T]):
     """One memory of each thread. A value is taken and kept in one transaction, or lost."""
 
     _value: T | None = None
-    _proof: tuple[Any, ...] = ()
+    _proof: tuple[Any, ...] = ()  # the connection, the version of others' changes, and the number of its own
 
     def take(self) -> T | None:
-        """In a transaction that writes: what was kept, if it is still true. It is gone until it is kept again."""
+        """First in a transaction that writes: what was kept, if it is still true. It is gone until it is kept again."""
         value, self._value = self._value, None
-        return value if value is not None and self._proof == _look() else None
+        if not IS_SQLITE:
+            return None
+        database = connections[DEFAULT_DB_ALIAS].connection
+        self._begun = database, *database.execute("PRAGMA data_version").fetchone()
+        return value if value is not None and self._proof == (*self._begun, database.total_changes) else None
 
     def keep(self, value: T) -> None:
-        """In a transaction, after its last change: what is remembered once that is committed."""
+        """Then, after its last change: what is remembered once that is committed."""
         if IS_SQLITE:
-            transaction.on_commit(partial(self._keep, value, _look()))
+            proof = (*self._begun, self._begun[0].total_changes)
+            transaction.on_commit(partial(self._keep, value, proof))
 
     def _keep(self, value: T, proof: tuple[Any, ...]) -> None:
-        _database, _others, own = proof
-        if own == connections[DEFAULT_DB_ALIAS].connection.total_changes:  # else that was not its last change
+        database, _others, own = proof
+        if own == database.total_changes:  # else that was not its last change
             self._value, self._proof = value, proof
-
-
-def _look() -> tuple[Any, ...]:
-    """The connection, the version of others' changes, and the number of its own."""
-    database = connections[DEFAULT_DB_ALIAS].connection
-    return database, *database.execute("PRAGMA data_version").fetchone(), database.total_changes

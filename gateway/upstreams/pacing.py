@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 _TICK = 0.05  # seconds between two looks
 _LATE = 0.004  # seconds a look may be late without being called busy
-_BUSY, _AT_EASE = 0.6, 0.4  # of one CPU: above the first those who come would wait, below the second they do not
+_BUSY, _AT_EASE = 0.4, 0.2  # of one CPU: above the first those who come would wait, below the second they do not
 _LONGEST = 0.12  # seconds no reader notices
 _RISE, _FALL = 0.02, 0.004  # seconds by which a look changes the pause
 _TOGETHER = 0.01  # seconds within which pauses end together

@@ -41,7 +41,6 @@ from quotas.types import (
     State,
     Unit,
 )
-from quotas.windows import window_of
 
 # A running call renews its lease three times in its length; one silent this long has no worker any more (C05).
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
@@ -433,7 +432,7 @@ class Batch:
             statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=unknown),
             statements.list_movements(unknown),
             statements.count_open(limited, at=self.at),
-            statements.count_reversed(reversing, since=window_of(Period.DAY, self.at).starts_at),
+            statements.count_reversed(reversing, at=self.at),
         )
         for call_id, user_id, state, lease_until in lines:
             known.lines[call_id] = _Line(call_id, user_id, state, lease_until, state, [], {})

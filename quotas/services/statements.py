@@ -16,6 +16,7 @@ from accounts.models import User
 from core.rows import IS_SQLITE, Fields, Statement, fields_of, given, pack
 from quotas.models import Allowance, LedgerEntry, Reservation
 from quotas.types import OPEN_STATES, Period, Purse, State, Unit
+from quotas.windows import window_of
 
 # One person's purse of a rule's window: person, unit, period, scope, beginning of the window.
 PeriodKey = tuple[int, Unit, Period, str, datetime]
@@ -122,8 +123,8 @@ def count_open(user_ids: Collection[int], *, at: datetime) -> Statement | None:
     return Statement(statement, parameters, (*person, *person, *lease))
 
 
-def count_reversed(call_ids: Collection[UUID], *, since: datetime) -> Statement | None:
-    """How many calls of each of these calls' people were given back after their first content since then."""
+def count_reversed(call_ids: Collection[UUID], *, at: datetime) -> Statement | None:
+    """How many calls of each of these calls' people were given back after their first content on the day of `at`."""
     if not call_ids:
         return None
     call, person, end = (fields_of(Reservation, name) for name in ("call_id", "user", "ended_at"))
@@ -132,7 +133,8 @@ def count_reversed(call_ids: Collection[UUID], *, since: datetime) -> Statement 
         f"select user_id, count(*) from quotas_reservation where user_id in ({people}) "
         f"and state = '{State.REVERSED.value}' and ended_at >= (select c0 from {given('m', end)}) group by user_id"
     )
-    return Statement(statement, [_pack_calls(call_ids), pack(end, [(since,)])], (*person, *person))
+    morning = window_of(Period.DAY, at).starts_at
+    return Statement(statement, [_pack_calls(call_ids), pack(end, [(morning,)])], (*person, *person))
 
 
 @cache

@@ -76,6 +76,7 @@ def test_what_was_kept_is_gone_when_a_change_of_this_connection_was_taken_back()
 def test_nothing_is_kept_by_a_transaction_that_was_taken_back() -> None:
     memory: Undisturbed[str] = Undisturbed()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
+        memory.take()
         write()
         memory.keep("value")
         raise ZeroDivisionError
@@ -85,6 +86,7 @@ def test_nothing_is_kept_by_a_transaction_that_was_taken_back() -> None:
 def test_nothing_is_kept_by_a_transaction_that_went_on_writing() -> None:
     memory: Undisturbed[str] = Undisturbed()
     with transaction.atomic():
+        memory.take()
         memory.keep("value")
         write()
     assert take(memory) is None
