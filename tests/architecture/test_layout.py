@@ -47,6 +47,7 @@ CORE_MODULES = {
     "templatetags",
     "text",
     "threads",
+    "undisturbed",
     "types",
     "upkeep",
 }
