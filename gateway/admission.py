@@ -6,6 +6,7 @@ commit is what a crash leaves behind, so each of them may run again without harm
 
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -285,11 +286,18 @@ def write(items: Sequence[Case | Settling | Concluding], snapshot: Snapshot) -> 
             _decide(cases, snapshot)
         _check_claims(cases)
         at = clock.now()
-        used_keys = [case.used_key for case in cases if case.used_key is not None]
-        if used_keys:
-            note_uses(used_keys, at=at)
-            snapshot.note_uses(used_keys, at=at)
-        _write_ledger(items, cases, at)
+        with _open_batch(items, cases, at) as batch:
+            # The ledger is written last, when the batch closes: then it need not be read again for the next one.
+            records = _move(batch, items, cases)
+            if records:
+                record_many(records)
+            used_keys = [case.used_key for case in cases if case.used_key is not None]
+            if used_keys:
+                note_uses(used_keys, at=at)
+                snapshot.note_uses(used_keys, at=at)
+            for case in cases:
+                if case.is_claimed and isinstance(case.outcome, Refused):
+                    idempotency.forget(case.asking.id)
 
 
 def sweep() -> int:
@@ -321,27 +329,29 @@ def _check_claims(cases: Sequence[Case]) -> None:
             claimed[call_id].lose_claim()
 
 
-def _write_ledger(items: Sequence[Case | Settling | Concluding], cases: Sequence[Case], at: datetime) -> None:
-    """Move the calls that run, hold those that begin, and record those that ended or were refused."""
+def _open_batch(
+    items: Sequence[Case | Settling | Concluding], cases: Sequence[Case], at: datetime
+) -> AbstractContextManager[Batch]:
+    """A batch for the calls that run and those that begin."""
     wishes = [case.wish for case in cases if case.wish is not None]
     moved = [item.admission.call.id for item in items if not isinstance(item, Case)]
     endings = [item for item in items if isinstance(item, Concluding)]
     failed = [item.admission.call.id for item in endings if item.ending.outcome in _GIVEN_BACK]
+    return open_batch(at=at, wishes=wishes, calls=moved, reversing=failed)
+
+
+def _move(batch: Batch, items: Sequence[Case | Settling | Concluding], cases: Sequence[Case]) -> list[Record]:
+    """Move the calls that run and hold those that begin; the records of those that ended or were refused."""
     records = []
-    with open_batch(at=at, wishes=wishes, calls=moved, reversing=failed) as batch:
-        # What ends goes first, so that the room it leaves is there for what begins.
-        for item in items:
-            if isinstance(item, Settling):
-                batch.settle(item.admission.call.id)
-            elif isinstance(item, Concluding):
-                records.append(_end_reservation(batch, item.admission, item.ending))
-        for case in cases:
-            case.reserve(batch)
-            if case.is_claimed and isinstance(case.outcome, Refused):
-                idempotency.forget(case.asking.id)
-        records += [case.record for case in cases if case.record is not None]
-        if records:
-            record_many(records)
+    # What ends goes first, so that the room it leaves is there for what begins.
+    for item in items:
+        if isinstance(item, Settling):
+            batch.settle(item.admission.call.id)
+        elif isinstance(item, Concluding):
+            records.append(_end_reservation(batch, item.admission, item.ending))
+    for case in cases:
+        case.reserve(batch)
+    return records + [case.record for case in cases if case.record is not None]
 
 
 def _tag_of(principal: Principal, call: Call) -> Tag | None:

@@ -211,6 +211,7 @@ def open_batch(
         yield batch
         if batch._advanced:
             batch._write()
+        batch._keep()
 
 
 class Batch:
@@ -486,7 +487,6 @@ class Batch:
         expected = [len(moved), *map(len, advanced.values())]
         if [count or 0 for count in written[: len(expected)]] != expected:
             raise LedgerMoved("A row has changed under the lock.")
-        self._keep()
 
     def _keep(self) -> None:
         """What was written is what the next batch finds."""

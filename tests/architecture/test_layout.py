@@ -47,8 +47,8 @@ CORE_MODULES = {
     "templatetags",
     "text",
     "threads",
-    "undisturbed",
     "types",
+    "undisturbed",
     "upkeep",
 }
 

@@ -155,6 +155,8 @@ def test_what_nobody_has_touched_since_the_last_batch_is_not_read_again(sara: Us
     admit([first])
     assert count_questions(lambda: admit([second])) == 0
     assert count_questions(lambda: services.settle(call_id=first.call_id)) == 0
+    admit([wish_of(sara, prompts=100)])  # refused
+    assert count_questions(lambda: services.close(call_id=first.call_id)) == 0
     services.grant(user_id=sara.pk, amount=5, reason="for the test", by_id=None)
     assert count_questions(lambda: admit([third])) == 1
     assert nearest_standing(principal(sara)).left == 22
