@@ -153,10 +153,10 @@ def test_a_process_with_time_never_pauses_and_a_late_or_busy_one_pauses_longer_a
         assert pauses[0] > 0
         assert pauses[-1] == 0.12
 
-        pace.note(0.001, work=0.6)
+        pace.note(0.001, work=0.3)
         assert pace.pause == 0.12  # as it is, it is right
         for _ in range(100):
-            pace.note(0.001, work=0.2)
+            pace.note(0.001, work=0.1)
         assert pace.pause == 0
 
 
