@@ -15,12 +15,12 @@ from core.errors import RateLimited, Refusal
 from quotas import services
 from quotas.errors import QuotaExhausted
 from quotas.models import Allowance, LedgerEntry, Reservation
-from quotas.selectors import find_differences, nearest_standing
+from quotas.selectors import find_differences
 from quotas.services import Batch, Wish, open_batch
 from quotas.types import Period, Purse, Reserved, State, Unit
 from quotas.windows import BEGINNING
 from tests.quotas import conftest
-from tests.quotas.conftest import Travel, principal, reserve
+from tests.quotas.conftest import Travel, reserve
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]
 
@@ -141,26 +141,6 @@ def test_what_a_call_did_not_need_comes_back_to_the_purses_that_came_last(sara: 
     purchased.refresh_from_db()
     assert purchased.used == 0
     assert Allowance.objects.get(purse=Purse.PERIOD).used == 1
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL cannot say that nobody has written")
-def test_what_nobody_has_touched_since_the_last_batch_is_not_read_again(sara: User) -> None:
-    def count_questions(work: Callable[[], object]) -> int:
-        with CaptureQueriesContext(connection) as queries:
-            work()
-        return sum(query["sql"].startswith(("select", "with")) for query in queries.captured_queries)
-
-    first, second, third = (wish_of(sara)._replace(most_open=4) for _ in range(3))
-    admit([first])
-    assert count_questions(lambda: admit([second])) == 0
-    assert count_questions(lambda: services.settle(call_id=first.call_id)) == 0
-    admit([wish_of(sara, prompts=100)])  # refused
-    assert count_questions(lambda: services.close(call_id=first.call_id)) == 0
-    services.grant(user_id=sara.pk, amount=5, reason="for the test", by_id=None)
-    assert count_questions(lambda: admit([third])) == 1
-    assert nearest_standing(principal(sara)).left == 22
-    assert find_differences() == []
 
 
 @pytest.mark.django_db(transaction=True)
