@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from statistics import mean
 from typing import Any, TypeVar
@@ -63,7 +63,7 @@ def _measure_apart(folder: Path, url: str, *, workers: int) -> list[list[Any]]:
             environment["DATA_DIR"] = str(folder / str(number))
             processes.append(stack.enter_context(_start(environment)))
             _read_line(processes[-1])  # it has filled the database, before the next one does
-        for name, waiting in ((name, waiting) for name in KEYS for waiting in WAITING):
+        for name, waiting in product(KEYS, WAITING):
             for process in processes:
                 print(name, waiting, file=process.stdin, flush=True)
             figures = [json.loads(_read_line(process)) for process in processes]

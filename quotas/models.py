@@ -246,6 +246,11 @@ class Allowance(models.Model):
         return Unit(self.unit), Period(self.period), self.scope
 
 
+# SQL of the condition of Reservation's indexes of open ones, in words: with parameters in it SQLite would not see that
+# a question is about those, and would read the whole table.
+IS_OPEN = f"state in ({', '.join(repr(state.value) for state in OPEN_STATES)})"
+
+
 class Reservation(models.Model):
     """The durable row of one call, committed before its first byte goes upstream (C01)."""
 

@@ -36,6 +36,7 @@ from core.text import one_line
 from courses.models import Course, Enrollment
 from courses.selectors import list_taught_courses, list_terms
 from quotas.models import (
+    IS_OPEN,
     Allowance,
     ApproverLimit,
     Grant,
@@ -52,7 +53,6 @@ from quotas.resolution import Asked, Demand, Facts, Rule, choose_rules, list_way
 from quotas.resolution import Pool as OpenPool
 from quotas.types import (
     LEDGER_UNITS,
-    OPEN_STATES,
     POOL_SCOPE,
     Difference,
     Kind,
@@ -68,11 +68,6 @@ from quotas.types import (
 )
 from quotas.windows import window_of
 from quotas.wording import name_rule_later
-
-# In words and without parameters, as in the conditions of the partial indexes: else SQLite reads the whole table.
-_IS_OPEN = RawSQL(  # noqa: S611  # of our own words
-    f"quotas_reservation.state in ({', '.join(repr(state.value) for state in OPEN_STATES)})", [], BooleanField()
-)
 
 
 class Counters(Protocol):
@@ -257,7 +252,7 @@ def find_reservation(call_id: UUID) -> Reservation | None:
 
 def list_open() -> QuerySet[Reservation]:
     """Every reservation that is not at its end, in no order."""
-    return Reservation.objects.filter(_IS_OPEN).order_by()
+    return Reservation.objects.filter(RawSQL(f"quotas_reservation.{IS_OPEN}", [], BooleanField())).order_by()  # noqa: S611
 
 
 def count_open(user_id: int) -> int:

@@ -9,8 +9,7 @@ Rows that nobody has touched since the thread's last batch are not read again, w
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -29,13 +28,12 @@ from quotas.models import Allowance, LedgerEntry, Reservation
 from quotas.resolution import Demand, Place, fill
 from quotas.selectors import standing_of
 from quotas.services import statements
+from quotas.services.known_rows import NEVER, KnownRows, Line, Part, PurseRow
 from quotas.services.statements import PeriodKey
 from quotas.types import (
     HOLDING_STATES,
     OPEN_STATES,
     EntryKind,
-    Period,
-    Purse,
     Reserved,
     Standing,
     State,
@@ -46,7 +44,6 @@ from quotas.types import (
 LEASE = timedelta(seconds=settings.LEASE_SECONDS)
 AUTOMATIC_REVERSALS_A_DAY = 5  # D3
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
 # Where every call comes by, an enumeration's `_value_` is read: on Python 3.11 `value` is two functions and a lookup.
 _HELD = State.HELD.value
 _MOMENTS = ("dispatched_at", "settled_at", "ended_at")
@@ -88,40 +85,6 @@ class LedgerMoved(RuntimeError):
     """A row that this batch holds locked was changed by someone else: nothing is written."""
 
 
-@dataclass(slots=True, eq=False)
-class _Purse:
-    """A row of Allowance, and how it was before this batch."""
-
-    id: int
-    user_id: int | None
-    course_id: int | None
-    purse: Purse
-    unit: Unit
-    period: Period
-    scope: str
-    window_start: datetime
-    expires_at: datetime | None
-    granted: int
-    used: int
-    held: int
-    before: tuple[int, int] = (0, 0)
-
-    def room(self, limit: int | None) -> int | None:
-        """What is left for new calls; `limit` is the rule's for a period's purse, 0 for the others."""
-        return None if limit is None else limit + self.granted - self.used - self.held
-
-
-@dataclass(slots=True, eq=False)
-class _Part:
-    """What one call has in one purse, under one rule."""
-
-    purse: _Purse
-    quota_id: int | None
-    limit_then: int | None
-    used: int = 0
-    held: int = 0
-
-
 class _Share(NamedTuple):
     """What is to meet a demand: the purses in order, each with the limit its room is counted from, and its amount.
 
@@ -129,7 +92,7 @@ class _Share(NamedTuple):
     """
 
     demand: Demand
-    purses: list[tuple[_Purse, int | None]]
+    purses: list[tuple[PurseRow, int | None]]
     amounts: list[int] | None
 
     def standing(self) -> Standing:
@@ -141,53 +104,7 @@ class _Share(NamedTuple):
         return standing_of(self.demand.rule, own, self.demand.window, extra=extra)
 
 
-@dataclass(slots=True, eq=False)
-class _Line:
-    """A row of Reservation as it moves; `before` is None for a new one."""
-
-    call_id: UUID
-    user_id: int
-    state: str
-    lease_until: datetime
-    before: str | None
-    parts: list[_Part]
-    changes: dict[str, Any]
-    beginning: tuple[Any, ...] = ()
-
-
-class _Rows:
-    """The rows of the ledger that a thread knows."""
-
-    def __init__(self) -> None:
-        self.lines: dict[UUID, _Line] = {}  # of calls that run
-        self.purses: dict[int, _Purse] = {}
-        self.by_place: dict[tuple[int, Place], _Purse] = {}
-        self.extras: dict[tuple[int, Unit, str], list[_Purse]] = {}
-        self.pools: dict[tuple[int, Unit], _Purse] = {}
-        self.owners: set[int] = set()  # whose extra purses are all here
-        self.courses: set[int] = set()  # whose pools are
-        self.open: dict[int, int] = {}  # how many calls of a person are running
-        self.open_until: dict[int, datetime] = {}  # when that is to be counted anew: a lease of theirs ends
-
-    def add(self, purse: _Purse) -> None:
-        """A purse that was read; one that is here is as it was read before, or moved since."""
-        if purse.id in self.purses:
-            return
-        purse.before = (purse.used, purse.held)
-        self.purses[purse.id] = purse
-        if purse.course_id is not None:
-            self.pools[purse.course_id, purse.unit] = purse
-        elif purse.user_id is not None and purse.purse == Purse.PERIOD:
-            place = (purse.unit, purse.period, purse.scope, purse.window_start)
-            self.by_place[purse.user_id, place] = purse
-        elif purse.user_id is not None:
-            extras = self.extras.setdefault((purse.user_id, purse.unit, purse.scope), [])
-            extras.append(purse)
-            # Grants by expiry, then what was purchased.
-            extras.sort(key=lambda extra: extra.expires_at or _NEVER)
-
-
-_known: Undisturbed[_Rows] = Undisturbed()
+_known: Undisturbed[KnownRows] = Undisturbed()
 
 
 @contextmanager
@@ -219,10 +136,10 @@ class Batch:
 
     def __init__(self, at: datetime) -> None:
         self.at = at
-        self._rows = _known.take() or _Rows()
+        self._rows = _known.take() or KnownRows()
         self._lines = self._rows.lines
-        self._moved: dict[int, _Purse] = {}
-        self._advanced: list[_Line] = []
+        self._moved: dict[int, PurseRow] = {}
+        self._advanced: list[Line] = []
         self._reversed: dict[int, int] = {}
         self._entries: list[tuple[Any, ...]] = []
 
@@ -245,7 +162,7 @@ class Batch:
                     standings.sort(key=lambda standing: standing.nearness)
                 return Reserved(wish.call_id, tuple(standings))
         # The one that will have room last: only then may the person go on.
-        raise QuotaExhausted(max(full, key=lambda standing: standing.window.ends_at or _NEVER))
+        raise QuotaExhausted(max(full, key=lambda standing: standing.window.ends_at or NEVER))
 
     def dispatch(self, call_id: UUID) -> bool:
         """The call is about to go upstream: held → dispatched."""
@@ -322,13 +239,13 @@ class Batch:
 
     # ---- one movement ------------------------------------------------------------------------------------------------
 
-    def _purses_of(self, demand: Demand, user_id: int) -> list[tuple[_Purse, int | None]]:
+    def _purses_of(self, demand: Demand, user_id: int) -> list[tuple[PurseRow, int | None]]:
         """What may meet a demand, in order, each with the limit that its room is counted from."""
         rule = demand.rule
         if demand.pool_course_id is not None:
             pool = self._rows.pools.get((demand.pool_course_id, rule.unit))
             return [(pool, 0)] if pool else []
-        found: list[tuple[_Purse, int | None]] = [(self._rows.by_place[user_id, demand.place], rule.limit)]
+        found: list[tuple[PurseRow, int | None]] = [(self._rows.by_place[user_id, demand.place], rule.limit)]
         if len(demand.purses) > 1:
             extras = self._rows.extras.get((user_id, rule.unit, rule.scope), ())
             found += [(purse, 0) for purse in extras if purse.expires_at is None or purse.expires_at > self.at]
@@ -352,23 +269,20 @@ class Batch:
         person, call_id, lease_until = wish.principal, wish.call_id, self.at + LEASE
         if call_id in self._lines:
             raise IntegrityError(f"The call {call_id} is there already.")
-        line = _Line(call_id, person.user_id, _HELD, lease_until, None, [], {})
+        line = Line(call_id, person.user_id, _HELD, lease_until, None, [], {})
         words = (wish.operation._value_, wish.model, wish.course_code, wish.via._value_)
         line.beginning = (call_id, person.user_id, person.key_id, *words, self.at, lease_until, False)
-        self._lines[call_id] = line
+        self._rows.note_begun(line)
         self._advanced.append(line)
         for demand, purses, amounts in shares:
             for (purse, limit), amount in zip(purses, amounts or (), strict=True):
                 if amount:
-                    line.parts.append(part := _Part(purse, demand.rule.id, limit))
+                    line.parts.append(part := Part(purse, demand.rule.id, limit))
                     self._move(line, EntryKind.RESERVE, [part], held=[amount])
-        if person.user_id in self._rows.open:
-            self._rows.open[person.user_id] += 1
-            self._rows.open_until[person.user_id] = min(lease_until, self._rows.open_until[person.user_id])
         if wish.is_dispatched:
             self.dispatch(call_id)
 
-    def _advance(self, call_id: UUID, expected: Collection[State], state: State, moment: str) -> _Line | None:
+    def _advance(self, call_id: UUID, expected: Collection[State], state: State, moment: str) -> Line | None:
         """One arrow: the line if the call was in an `expected` state, and is now in `state`."""
         line = self._lines.get(call_id)
         if line is None or line.state not in expected:
@@ -377,15 +291,15 @@ class Batch:
             self._advanced.append(line)
         line.state = state._value_
         line.changes[moment] = self.at
-        if state not in OPEN_STATES and line.user_id in self._rows.open and line.lease_until > self.at:
-            self._rows.open[line.user_id] -= 1
+        if state not in OPEN_STATES:
+            self._rows.note_ended(line, self.at)
         return line
 
     def _move(
         self,
-        line: _Line,
+        line: Line,
         kind: EntryKind,
-        parts: Sequence[_Part],
+        parts: Sequence[Part],
         *,
         used: Sequence[int] = (),
         held: Sequence[int] = (),
@@ -423,7 +337,7 @@ class Batch:
         course_ids -= known.courses
         unknown = [call_id for call_id in calls if call_id not in known.lines]
         limited = {wish.principal.user_id for wish in wishes if wish.most_open is not None}
-        limited = {user_id for user_id in limited if known.open_until.get(user_id, self.at) <= self.at}
+        uncounted = {user_id for user_id in limited if not known.is_counted(user_id, self.at)}
         unseen = keys - _seen
         _switched, _people, lines, _made, purses, movements, running, given_back = rows.run(
             statements.use_indexes(),
@@ -432,13 +346,13 @@ class Batch:
             statements.make_purses(unseen),
             statements.lock_purses(keys, owners=owners, course_ids=course_ids, call_ids=unknown),
             statements.list_movements(unknown),
-            statements.count_open(limited, at=self.at),
+            statements.count_open(uncounted, at=self.at),
             statements.count_reversed(reversing, at=self.at),
         )
         for call_id, user_id, state, lease_until in lines:
-            known.lines[call_id] = _Line(call_id, user_id, state, lease_until, state, [], {})
+            known.lines[call_id] = Line(call_id, user_id, state, lease_until, state, [], {})
         for row in purses:
-            known.add(_Purse(*row))
+            known.add(PurseRow(*row))
         self._make({key for key in keys if (key[0], key[1:]) not in known.by_place})
         if len(_seen) > _MOST_SEEN:
             _seen.clear()
@@ -446,9 +360,9 @@ class Batch:
         known.owners |= owners
         known.courses |= course_ids
         for call_id, purse_id, *movement in movements:
-            known.lines[call_id].parts.append(_Part(known.purses[purse_id], *movement))
+            known.lines[call_id].parts.append(Part(known.purses[purse_id], *movement))
         for user_id, count, first_end in running:
-            known.open[user_id], known.open_until[user_id] = count, first_end or _NEVER
+            known.note_count(user_id, count, first_end)
         self._reversed = dict(given_back)
 
     def _make(self, keys: Collection[PeriodKey]) -> None:
@@ -456,7 +370,7 @@ class Batch:
         if keys:
             _made, purses = rows.run(statements.make_purses(keys), statements.lock_purses(keys))
             for row in purses:
-                self._rows.add(_Purse(*row))
+                self._rows.add(PurseRow(*row))
 
     def _write(self) -> None:
         """Every row only if it is still what it was when it was locked; the entries prove what became of it."""
@@ -501,11 +415,11 @@ class Batch:
             _known.keep(self._rows)
 
 
-def _by_rule(line: _Line) -> list[tuple[Unit, list[_Part]]]:
+def _by_rule(line: Line) -> list[tuple[Unit, list[Part]]]:
     """The parts that meet one demand together, by demand."""
     if len(line.parts) == 1:
         return [(line.parts[0].purse.unit, line.parts)]  # as most have
-    demands: dict[tuple[Unit, int | None], list[_Part]] = {}
+    demands: dict[tuple[Unit, int | None], list[Part]] = {}
     for part in line.parts:
         demands.setdefault((part.purse.unit, part.quota_id), []).append(part)
     return [(unit, parts) for (unit, _quota_id), parts in demands.items()]

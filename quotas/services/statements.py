@@ -14,8 +14,8 @@ from uuid import UUID
 
 from accounts.models import User
 from core.rows import IS_SQLITE, Fields, Statement, fields_of, given, pack
-from quotas.models import Allowance, LedgerEntry, Reservation
-from quotas.types import OPEN_STATES, Period, Purse, State, Unit
+from quotas.models import IS_OPEN, Allowance, LedgerEntry, Reservation
+from quotas.types import Period, Purse, State, Unit
 from quotas.windows import window_of
 
 # One person's purse of a rule's window: person, unit, period, scope, beginning of the window.
@@ -28,7 +28,6 @@ _PERIOD_KEY = ("user", "unit", "period", "scope", "window_start")
 _SWITCHES = ", ".join(
     f"set_config('{name}', 'off', true)" for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 )
-_OPEN = ", ".join(f"'{state.value}'" for state in OPEN_STATES)  # as in the condition of the partial indexes
 
 
 def use_indexes() -> Statement | None:
@@ -114,7 +113,7 @@ def count_open(user_ids: Collection[int], *, at: datetime) -> Statement | None:
     if not user_ids:
         return None
     person, lease = fields_of(Reservation, "user"), fields_of(Reservation, "lease_until")
-    theirs = f"from quotas_reservation r where r.user_id = g.c0 and r.state in ({_OPEN}) and r.lease_until > m.c0"
+    theirs = f"from quotas_reservation r where r.user_id = g.c0 and r.{IS_OPEN} and r.lease_until > m.c0"
     statement = (
         f"select g.c0, (select count(*) {theirs}), (select min(r.lease_until) {theirs}) "
         f"from {given('m', lease)}, {given('g', person)}"

@@ -123,6 +123,18 @@ class Caller:
         """One answer as it comes, to the end of its stream."""
         return await asyncio.wait_for(self.reader.readuntil(b"\r\n0\r\n\r\n"), 10)
 
+    async def ask_unread(self, *, until: asyncio.Event) -> None:
+        """Ask, and read nothing."""
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        self.say(GET % b"/")
+        await asyncio.wait_for(until.wait(), 5)
+
+    async def hear_late(self, *, after: asyncio.Event) -> bytes:
+        """One stream, of which nothing is read before that."""
+        await self.ask_unread(until=after)
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        return await self.hear_stream()
+
     async def hear_all(self) -> bytes:
         return await asyncio.wait_for(self.reader.read(), 10)
 
@@ -396,11 +408,7 @@ async def test_a_slow_reader_is_waited_for_in_bounded_memory_and_gets_everything
         await exchange.finish(b"last")
 
     async with serving(pour) as server, calling(server) as caller:
-        caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        caller.say(GET % b"/")
-        await asyncio.wait_for(is_full.wait(), 5)
-        caller.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        heard = await caller.hear_stream()
+        heard = await caller.hear_late(after=is_full)
 
     assert pieces_of(heard) == [PIECE] * written + [b"last"]
     assert held < 4 * len(PIECE)
@@ -419,11 +427,7 @@ async def test_what_comes_after_a_slow_piece_waits_for_it_however_fast_the_reade
         await exchange.finish(b"last")
 
     async with serving(pour) as server, calling(server) as caller:
-        caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        caller.say(GET % b"/")
-        await asyncio.wait_for(is_full.wait(), 5)
-        caller.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        heard = await caller.hear_stream()
+        heard = await caller.hear_late(after=is_full)
 
     assert pieces_of(heard) == [PIECE] * written + [b"later", b"last"]
 
@@ -443,11 +447,7 @@ async def test_a_reader_who_takes_nothing_is_given_up_for_good(monkeypatch: pyte
             await exchange.finish(b"last")
 
     async with serving(pour) as server, calling(server) as caller:
-        caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        caller.say(GET % b"/")
-        await asyncio.wait_for(left.wait(), 5)
-        caller.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        await caller.hear_stream()
+        await caller.hear_late(after=left)
 
 
 async def test_who_leaves_while_the_connection_is_full_is_noticed() -> None:
@@ -461,9 +461,7 @@ async def test_who_leaves_while_the_connection_is_full_is_noticed() -> None:
             await asyncio.wait_for(slow, 5)
 
     async with serving(pour) as server, calling(server) as caller:
-        caller.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        caller.say(GET % b"/")
-        await asyncio.wait_for(is_full.wait(), 5)
+        await caller.ask_unread(until=is_full)
         break_off(caller)
 
     assert left.is_set()
