@@ -33,6 +33,7 @@ _CHUNKS = 100
 _SECONDS = 5
 _RAMP = 2000  # milliseconds over which streams begin
 _MICRO = 1_000_000
+_SHARED_LIMITS = "  cache: true\n  cache_params: { type: redis, supported_call_types: [] }\n"  # it knows REDIS_URL itself
 
 
 @dataclass
@@ -200,7 +201,8 @@ def gateway_in(folder: Path, provider: str) -> Iterator[Target]:
         LOCAL_MODEL="0",
         MAX_PARALLEL_CALLS="0",
     )
-    environment |= {name: os.environ[name] for name in ("DATABASE_URL", "WORKERS") if name in os.environ}
+    chosen = ("DATABASE_URL", "REDIS_URL", "WORKERS")
+    environment |= {name: os.environ[name] for name in chosen if name in os.environ}
     installation.manage(environment, "migrate", "--verbosity", "0")
     installation.manage(environment, "prepare")
     key = installation.make_person(environment)
@@ -212,12 +214,16 @@ def gateway_in(folder: Path, provider: str) -> Iterator[Target]:
 
 @contextmanager
 def _litellm(venv: Path, folder: Path, upstream: int) -> Iterator[Target]:
-    """One worker, a key of a user with limits and a budget by custom_auth, one line of JSON logged per call."""
+    """One worker, a key of a user with limits and a budget by custom_auth, one line of JSON logged per call.
+
+    Its limits hold in its own memory; with REDIS_URL in Redis, as where several of it run.
+    """
     port = installation.free_port()
     own = folder / "litellm"
     shutil.copytree(_HERE / "litellm", own)
     config = own / "config.yaml"
-    config.write_text(config.read_text().replace("UPSTREAM", str(upstream)))
+    settings = config.read_text().replace("UPSTREAM", str(upstream))
+    config.write_text(settings + _SHARED_LIMITS if os.environ.get("REDIS_URL") else settings)
     command = [str(venv / "bin" / "litellm"), "--config", str(config), "--port", str(port)]
     environment = {**os.environ, "LITELLM_LOG": "ERROR", "BENCH_LOG": str(folder / "litellm.jsonl")}
     environment["LITELLM_MASTER_KEY"] = f"sk-{secrets.token_hex(32)}"  # it does not start without one
