@@ -33,7 +33,7 @@ _CHUNKS = 100
 _SECONDS = 5
 _RAMP = 2000  # milliseconds over which streams begin
 _MICRO = 1_000_000
-_SHARED_LIMITS = "  cache: true\n  cache_params: { type: redis, supported_call_types: [] }\n"  # it knows REDIS_URL itself
+_SHARED_LIMITS = "  cache: true\n  cache_params: { type: redis, supported_call_types: [] }\n"  # reads REDIS_URL
 
 
 @dataclass

@@ -92,6 +92,18 @@ class Attempts(NamedTuple):
     resets_in: int
 
 
+class TooManyAttempts(RateLimited):
+    """The person's hour is full; `attempts` says how full, and for how long."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        super().__init__(
+            _("You have tried %(count)d times in an hour. Wait a little and try again. Nothing was charged.")
+            % {"count": attempts.limit},
+            retry_after=attempts.resets_in,
+        )
+        self.attempts = attempts
+
+
 def check_attempts(*, user_id: int, most: int | None = None) -> Attempts | None:
     """Count one attempt of the person; None when there is no limit (0).
 
@@ -99,7 +111,7 @@ def check_attempts(*, user_id: int, most: int | None = None) -> Attempts | None:
         most: in an hour, by the rule that holds for the person; None: MAX_ATTEMPTS_PER_HOUR.
 
     Raises:
-        RateLimited: that was one too many; the header says how long to wait.
+        TooManyAttempts: that was one too many.
     """
     most = settings.MAX_ATTEMPTS_PER_HOUR if most is None else most
     if not most:
@@ -108,11 +120,7 @@ def check_attempts(*, user_id: int, most: int | None = None) -> Attempts | None:
     count, ends_at = _counter.count(str(user_id), now)
     attempts = Attempts(most, max(0, most - count), max(1, math.ceil(ends_at - now)))
     if count > most:
-        raise RateLimited(
-            _("You have tried %(count)d times in an hour. Wait a little and try again. Nothing was charged.")
-            % {"count": attempts.limit},
-            retry_after=attempts.resets_in,
-        )
+        raise TooManyAttempts(attempts)
     return attempts
 
 

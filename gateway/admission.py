@@ -152,7 +152,9 @@ class Case:
         try:
             self._context.run(self._pass, snapshot)
         except DomainError as error:
-            self.outcome = Refused(error.with_traceback(None))  # it would hold the frames that hold this case
+            attempts = error.attempts if isinstance(error, limiter.TooManyAttempts) else self._attempts
+            # Its traceback would hold the frames that hold this case.
+            self.outcome = Refused(error.with_traceback(None), attempts=attempts)
 
     def reserve(self, batch: Batch) -> None:
         """The last decision: is there room?"""
@@ -163,8 +165,9 @@ class Case:
             reserved = self._context.run(batch.reserve, self.wish)
         except Refusal as refusal:
             self.record = _record_of_refusal(person, call, course_id, refusal.code, batch.at)
-            standings = (refusal.standing,) if isinstance(refusal, QuotaExhausted) else ()
-            self.outcome = Refused(refusal.with_traceback(None), standings)
+            full = (refusal.standing,) if isinstance(refusal, QuotaExhausted) else ()
+            standings = tuple(standing for standing in full if standing.unit == Unit.PROMPTS)
+            self.outcome = Refused(refusal.with_traceback(None), standings, self._attempts)
         else:
             self.outcome = Admission(*self._passed, reserved.standings, batch.at, self._attempts)
 

@@ -138,7 +138,7 @@ async def _relay(exchange: Exchange, parse: Parse) -> None:
     admitted = await admit_soon(asking)
     telemetry.admitting.observe(time.perf_counter() - began)
     if isinstance(admitted, Refused):
-        exchange.standings = admitted.standings
+        exchange.standings, exchange.attempts = admitted.standings, admitted.attempts
         raise admitted.error
     if isinstance(admitted, Answer):
         await exchange.answer(admitted.body, headers={"content-type": admitted.kind, "idempotent-replayed": "true"})

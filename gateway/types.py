@@ -259,6 +259,7 @@ class Refused(NamedTuple):
 
     error: DomainError
     standings: tuple[Standing, ...] = ()
+    attempts: Attempts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ async def admit_soon(asking: Asking) -> Admission | Answer | Refused:
     if outcome is None:
         raise TypeError
     if isinstance(outcome, Refused) and not outcome.standings and case.principal is not None:
-        return Refused(outcome.error, tuple(await hop(list_standings, case.principal)))
+        return outcome._replace(standings=tuple(await hop(list_standings, case.principal)))
     return outcome
 
 

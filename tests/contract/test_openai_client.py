@@ -16,6 +16,7 @@ from policies.models import AccessRule
 from policies.services import install_clauses
 from quotas.models import Reservation
 from quotas.services import set_quota
+from quotas.types import Period, Unit
 from tests.fakes.upstream import ANSWER, SECRET, FakeUpstream
 from tests.servers import Server
 from usage.models import UsageRecord
@@ -278,6 +279,33 @@ def test_an_exhausted_quota_is_asked_for_once_only(client: openai.OpenAI, offere
     assert raised.value.request_id
     assert UsageRecord.objects.filter(outcome=Outcome.REFUSED).count() == 1
     assert len(offered.calls()) == 1
+
+
+def test_an_exhausted_quota_of_tokens_is_told_beside_the_prompts(client: openai.OpenAI) -> None:
+    set_quota(limit=3, unit=Unit.TOKENS)
+
+    with pytest.raises(openai.RateLimitError) as raised:
+        client.chat.completions.create(model="good", messages=HELLO)
+
+    headers = raised.value.response.headers
+    assert (headers["x-ratelimit-limit-tokens"], headers["x-ratelimit-remaining-tokens"]) == ("3", "3")
+    assert headers["x-ratelimit-reset-tokens"] == headers["x-ratelimit-reset-prompts"]
+    assert headers["x-ratelimit-remaining-prompts"] == "20"
+    assert headers["x-ratelimit-remaining-requests"]
+
+
+def test_who_has_tried_too_often_for_an_hour_is_told_when_to_come_back_and_asks_once(client: openai.OpenAI) -> None:
+    set_quota(limit=1, unit=Unit.ATTEMPTS, period=Period.HOUR)
+    client.chat.completions.create(model="good", messages=HELLO)
+
+    with pytest.raises(openai.RateLimitError) as raised:
+        client.chat.completions.create(model="good", messages=HELLO)
+
+    headers = raised.value.response.headers
+    assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("1", "0")
+    assert headers["retry-after"] == headers["x-ratelimit-reset-requests"].removesuffix("s")
+    assert headers["x-should-retry"] == "false"
+    assert headers["x-ratelimit-remaining-prompts"] == "19"
 
 
 def test_c22_remaining_prompts_count_down_one_by_one(client: openai.OpenAI) -> None:
