@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from django.conf import settings
+from django.db import InterfaceError, InternalError, OperationalError
 
 from accounts.errors import AccountSuspended
 from accounts.selectors import list_suspended
@@ -37,18 +38,23 @@ from gateway.upstreams.base import Chunks, is_pourable
 from gateway.upstreams.pacing import pace
 from gateway.writer import conclude_soon, drain, settle_soon
 from quotas import services as quotas
+from quotas.selectors import list_expired
 from usage.types import Outcome, Totals, UsageSource
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-_PAUSES = (0.2, 1, 5, 15)  # seconds between attempts to conclude while the database is away; then the sweeper does it
+# Seconds between attempts to conclude. While the database is away the last pause comes again and again; what fails for
+# another reason is left to the sweeper after them.
+_PAUSES = (0.2, 1, 5)
+_AWAY = (OperationalError, InterfaceError, InternalError)  # the last: PostgreSQL while it only reads
 _PATIENCE = 10  # seconds a person waits for the conclusion before the last byte, while the database is slow
 _CHECK = 5  # seconds between two looks at providers that rest
 _TICK = 0.25  # seconds between two looks at waits that last too long: a timer for each would cost 5 µs a call
 _LOOK_SECONDS = 2  # between two looks at whether the people being answered are still welcome
-_DRAIN = 10  # seconds a stopping server waits for its conclusions
+_DRAIN = 10  # seconds a stopping server waits for its conclusions, and as long for the ledger's thread
+_SILENCE = 5  # seconds after which an answer of the database is no longer one of an ordinary day
 
 _TEXTS = ("messages", "input", "instructions", "content", "text", "arguments", "output")  # where a body has text
 
@@ -269,7 +275,7 @@ class Reply:
             if call.stream and call.operation != Operation.IMAGE:  # what is whole is settled when it is concluded
                 settle_soon(self._admission)
 
-    def _conclude(self, ending: Ending, pauses: Sequence[float] = _PAUSES) -> None:
+    def _conclude(self, ending: Ending, attempt: int = 0) -> None:
         """Begin to conclude; what follows lives on when this task is cancelled, and comes back here to try again."""
         began = time.perf_counter()
 
@@ -278,10 +284,10 @@ class Reply:
             if error is None:
                 telemetry.concluding.observe(time.perf_counter() - began)
                 telemetry.note_ending(self._admission, ending)
-            else:
+            elif attempt < len(_PAUSES):  # and not every five seconds, as long as the database is away
                 logger.warning("Call %s could not be concluded yet.", self.call_id, exc_info=error)
-            if error is not None and pauses:
-                self._loop.call_later(pauses[0], self._conclude, ending, pauses[1:])
+            if error is not None and (attempt < len(_PAUSES) or isinstance(error, _AWAY)):
+                self._loop.call_later(_PAUSES[min(attempt, len(_PAUSES) - 1)], self._conclude, ending, attempt + 1)
             else:
                 _running.discard(self)
                 self.ended.set_result(None)
@@ -329,7 +335,7 @@ async def startup() -> None:
     pace.start()
     _upkeep.add(asyncio.create_task(telemetry.sample(lambda: len(_running), board.list_circuits)))
     _upkeep.add(asyncio.create_task(every(settings.LEASE_SECONDS / 3, _renew_leases)))
-    _upkeep.add(asyncio.create_task(every(settings.SWEEP_SECONDS, _sweep)))
+    _upkeep.add(asyncio.create_task(every(settings.SWEEP_SECONDS, _Sweeping().sweep)))
     _upkeep.add(asyncio.create_task(every(_TICK, _end_long_waits)))
     _upkeep.add(asyncio.create_task(every(_LOOK_SECONDS, _part_with_suspended)))
     _upkeep.add(asyncio.create_task(every(_CHECK, _check_resting)))
@@ -346,7 +352,10 @@ async def shutdown() -> None:
     endings = [reply.ended for reply in _running]
     if endings:
         await asyncio.wait(endings, timeout=_DRAIN)
-    await drain()
+    try:
+        await asyncio.wait_for(drain(), _DRAIN)
+    except TimeoutError:
+        logger.warning("The database is silent: what could not be concluded is swept.")
     telemetry.flush()
     pace.stop()
     await close_adapters()
@@ -396,8 +405,21 @@ async def _part_with_suspended() -> None:
             reply.interrupt(AccountSuspended())
 
 
-async def _sweep() -> None:
-    await hop(decisions.sweep)
+class _Sweeping:
+    """The rounds of this process's sweep: none right after the database was away, or silent. Those that could not
+    renew their leases, or conclude, come first then: they are alive, and their answers were given.
+    """
+
+    def __init__(self) -> None:
+        self._was_away = False
+
+    async def sweep(self) -> None:
+        began, was_away, self._was_away = time.monotonic(), self._was_away, True
+        await _renew_leases()
+        await hop(list_expired, limit=1)  # any question
+        self._was_away = False
+        if not was_away and time.monotonic() - began < _SILENCE:
+            await hop(decisions.sweep)
 
 
 def _count_input_bytes(body: Any) -> int:

@@ -3,14 +3,18 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import IntegrityError, OperationalError
 
-from gateway import relay
+from core.threads import hop
+from gateway import relay, writer
 from gateway.asgi import application
 from gateway.types import Admission, Ending
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from tests.gateway.test_exchange import Client
+from usage.models import UsageRecord
 from usage.types import Outcome
 
 
@@ -77,3 +81,85 @@ async def test_a_record_that_does_not_come_is_not_waited_for_without_end(
         written.set_result(None)
 
     assert json.loads(b"".join(caller.bodies))["choices"][0]["message"]["content"] == ANSWER
+
+
+async def test_c14_an_answer_is_recorded_as_served_however_long_the_database_was_away_at_its_end(
+    offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Exception | None] = [OperationalError("the connection is lost")] * 20 + [None]
+
+    def conclude_at_last(admission: Admission, ending: Ending) -> asyncio.Future[None]:
+        error = answers.pop(0)
+        if error is None:
+            return writer.conclude_soon(admission, ending)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        failed.set_exception(error)
+        return failed
+
+    monkeypatch.setattr(relay, "conclude_soon", conclude_at_last)
+    monkeypatch.setattr(relay, "_PAUSES", (0, 0))
+    caller = Caller(saras_key)
+    async with relay.lifespan():  # which ends when everything is concluded
+        await asyncio.wait_for(application(caller.scope, caller.receive, caller.send), timeout=10)
+
+    record = await hop(UsageRecord.objects.get)
+    assert (record.outcome, record.prompts) == (Outcome.SERVED, 1)
+
+
+async def test_c14_a_call_that_cannot_be_concluded_for_another_reason_is_left_to_the_sweep(
+    offered: FakeUpstream, saras_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = 0
+
+    def fail(_admission: Admission, _ending: Ending) -> asyncio.Future[None]:
+        nonlocal attempts
+        attempts += 1
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        failed.set_exception(IntegrityError("a bug of ours"))
+        return failed
+
+    monkeypatch.setattr(relay, "conclude_soon", fail)
+    monkeypatch.setattr(relay, "_PAUSES", (0, 0))
+    caller = Caller(saras_key)
+    async with relay.lifespan():
+        await asyncio.wait_for(application(caller.scope, caller.receive, caller.send), timeout=10)
+
+    assert attempts == 3
+
+
+async def test_c14_nobody_is_swept_right_after_the_database_was_away(
+    saras_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[str] = []
+    found: list[Exception | None] = [None, OperationalError("away"), None, None]
+
+    def look(limit: int) -> list[UUID]:
+        if error := found.pop(0):
+            raise error
+        return []
+
+    monkeypatch.setattr(relay, "list_expired", look)
+    monkeypatch.setattr("gateway.admission.sweep", lambda: swept.append("swept"))
+    rounds = relay._Sweeping()
+
+    await rounds.sweep()
+    with pytest.raises(OperationalError):
+        await rounds.sweep()
+    await rounds.sweep()
+    assert len(swept) == 1
+
+    await rounds.sweep()
+    assert len(swept) == 2
+
+
+async def test_a_database_that_says_nothing_does_not_keep_a_server_from_ending(
+    offered: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait_for_ever() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(relay, "drain", wait_for_ever)
+    monkeypatch.setattr(relay, "_DRAIN", 0)
+    await relay.startup()
+
+    await asyncio.wait_for(relay.shutdown(), timeout=10)
