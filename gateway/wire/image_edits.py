@@ -20,7 +20,9 @@ from gateway.wire.images import PROMPT, SIZE
 
 MOST_PICTURES = 16
 MOST_PIXELS = 40_000_000
-_KINDS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+# A telephone's JPEG may have further pictures behind its own (MPO), which nobody needs to look at.
+_KINDS = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp"}
+_READ = ("PNG", "JPEG", "WEBP")
 _PICTURES = ("image", "image[]")  # OpenAI's clients write a list in either way
 _NUMBERS = ("n", "output_compression", "partial_images")
 
@@ -102,7 +104,7 @@ def _read_form(raw: bytes, kind: str) -> tuple[dict[str, Any], "MultiValueDict[s
     head = {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(raw))}
     try:
         fields, files = MultiPartParser(head, io.BytesIO(raw), [_InMemory()], "utf-8").parse()
-    except (MultiPartParserError, SuspiciousOperation, UnicodeError) as error:
+    except (MultiPartParserError, SuspiciousOperation, ValueError, TypeError) as error:  # the last two: odd headers
         raise InvalidRequest(_("The form could not be read.")) from error
     for unknown in files.keys() - {*_PICTURES, "mask"}:
         raise InvalidRequest(_("The field %(name)s is not known here.") % {"name": unknown[:60]}, param=unknown[:60])
@@ -118,7 +120,7 @@ def _read_picture(file: "UploadedFile[Any]", *, field: str) -> Picture:
     """The bytes of a PNG, JPEG or WebP of a sane size; its name stays behind."""
     data = file.read()
     try:
-        with Image.open(io.BytesIO(data), formats=list(_KINDS)) as picture:
+        with Image.open(io.BytesIO(data), formats=_READ) as picture:
             width, height = picture.size
             kind = _KINDS[str(picture.format)]
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
