@@ -295,7 +295,8 @@ def _response(status: str, output: list[dict[str, Any]], **more: Any) -> dict[st
 
 @_speaks("native")
 async def _native(out: Out, body: dict[str, Any], attempt: int) -> None:
-    part = {"type": "output_text", "text": ANSWER, "annotations": []}
+    tokens = [_logprob(word) for word in WORDS] if body.get("top_logprobs") else []
+    part = {"type": "output_text", "text": ANSWER, "annotations": [], "logprobs": tokens}
     item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
     usage = {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12}
     whole = _response("completed", [item], usage=usage)
@@ -308,8 +309,11 @@ async def _native(out: Out, body: dict[str, Any], attempt: int) -> None:
         {"type": "response.created", "response": _response("in_progress", [])},
         {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
         {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
-        *({"type": "response.output_text.delta", **place, "delta": word, "logprobs": []} for word in WORDS),
-        {"type": "response.output_text.done", **place, "text": ANSWER, "logprobs": []},
+        *(
+            {"type": "response.output_text.delta", **place, "delta": word, "logprobs": tokens[number : number + 1]}
+            for number, word in enumerate(WORDS)
+        ),
+        {"type": "response.output_text.done", **place, "text": ANSWER, "logprobs": tokens},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
         {"type": "response.completed", "response": whole},
     ]
