@@ -21,7 +21,7 @@ SILENCE = 0.5  # seconds after which the client of an unfinished request gives u
 HELLO = [{"role": "user", "content": "Hi"}]
 BODIES: dict[str, dict[str, object]] = {
     "/v1/chat/completions": {"model": "good", "messages": HELLO, "stream": False, "temperature": 1, "max_tokens": 5},
-    "/v1/images/generations": {"model": "image-good", "prompt": "a harbor", "n": 1, "size": "256x256"},
+    "/v1/images/generations": {"model": "image-streams", "prompt": "a harbor", "n": 1, "size": "256x256"},
     "/v1/responses": {"model": "good", "input": "Hi", "max_output_tokens": 16},
     "/v1/embeddings": {"model": "embed-good", "input": ["Hi"]},
     "/v1/moderations": {"model": "moderate-good", "input": "Hi"},
