@@ -42,6 +42,9 @@ class Dialect(StrEnum):
     MODERATIONS = "/moderations"
 
 
+# What the names of the events begin with that tell of pictures while they are drawn.
+PICTURE_EVENTS = {Dialect.IMAGES: "image_generation", Dialect.EDITS: "image_edit"}
+
 _USUAL = {
     Operation.CHAT: Dialect.CHAT,
     Operation.IMAGE: Dialect.IMAGES,

@@ -258,7 +258,7 @@ def _admission_of(job: ImageJob) -> Admission:
     principal = principal_of(User.objects.get(pk=job.user_id))
     target = find_target(principal, job.model, Operation.IMAGE)
     call = _call_of(job)
-    if Capability.PARTIAL_IMAGES in target.capabilities and not job.source:
+    if Capability.PARTIAL_IMAGES in target.capabilities:
         call = replace(call, stream=True, body={**call.body, "partial_images": PREVIEWS})
     return Admission(
         principal=principal,

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from core.types import Operation
-from gateway.types import Call, Chunk, Dialect, ProviderKind, Target
+from gateway.types import PICTURE_EVENTS, Call, Chunk, Dialect, ProviderKind, Target
 from gateway.upstreams import replies, responses
 from gateway.upstreams.http1 import Http1
 from gateway.upstreams.refusals import Refusal
@@ -106,8 +106,8 @@ def _choose_stream_reader(target: Target, call: Call) -> Reader:
     if call.dialect == Dialect.CHAT:
         shows_usage = bool(call.body.get("stream_options", {}).get("include_usage"))
         return replies.ChatReader(model=target.model, shows_usage=shows_usage)
-    if call.dialect == Dialect.IMAGES:
-        return replies.ImageReader(count=call.count)
+    if name := PICTURE_EVENTS.get(call.dialect):
+        return replies.ImageReader(name=name, count=call.count)
     if target.speaks_responses:
         return responses.NativeReader(model=target.model)
     return responses.TranslatingReader(call, model=target.model)

@@ -12,10 +12,9 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from core import clock
 from core.text import one_line
 from core.threads import hop
-from gateway.types import Call, Chunk, Target
+from gateway.types import PICTURE_EVENTS, Call, Chunk, Target
 from usage.types import Totals
 
-_DRAWN = "image_generation.completed"
 LABEL = "PLACEHOLDER – no image model is configured"
 _SIZES = {"256x256", "512x512", "1024x1024", "1024x1536", "1536x1024", "1024x1792", "1792x1024"}
 _DEFAULT_SIZE = "1024x1024"
@@ -31,9 +30,10 @@ class Placeholder:
         prompt, size = str(call.body.get("prompt", "")), str(call.body.get("size", ""))
         cards = [await hop(draw, prompt, size=size, number=number) for number in range(call.count)]
         if call.stream:
+            kind = f"{PICTURE_EVENTS[call.dialect]}.completed"
             for drawn, card in enumerate(cards, 1):
-                event = {"type": _DRAWN, "b64_json": base64.b64encode(card).decode()}
-                yield Chunk(orjson.dumps(event), has_content=True, totals=Totals(images=drawn), event=_DRAWN)
+                event = {"type": kind, "b64_json": base64.b64encode(card).decode()}
+                yield Chunk(orjson.dumps(event), has_content=True, totals=Totals(images=drawn), event=kind)
             return
         answer = {
             "created": int(clock.now().timestamp()),

@@ -23,7 +23,6 @@ FILTER_CODES = frozenset(
 )
 _LONGEST_LINE = 1024 * 1024
 _LONGEST_PICTURE = 27 * 1024 * 1024  # in Base64, as a plain answer may have
-_HALF_DRAWN, _DRAWN = "image_generation.partial_image", "image_generation.completed"
 _MOST_TOKENS = 100_000_000
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a last \r waits for its \n
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]+')  # text that JSON writes as it is
@@ -99,8 +98,9 @@ class ChatReader:
 class ImageReader:
     """Streamed images: each half-drawn some times, then whole. What is whole is charged, and nothing else (C39)."""
 
-    def __init__(self, *, count: int) -> None:
-        """Args: `count` is how many whole ones were asked for."""
+    def __init__(self, *, name: str, count: int) -> None:
+        """Args: `name` begins the names of the events; `count` is how many whole ones were asked for."""
+        self._half_drawn, self._drawn = f"{name}.partial_image", f"{name}.completed"
         self._count = count
         self._events = Events(longest=_LONGEST_PICTURE)
         self._totals = Totals()
@@ -140,12 +140,12 @@ class ImageReader:
         kind = event.get("type")
         if kind == "error":
             raise reported(event)
-        if kind not in (_HALF_DRAWN, _DRAWN):
+        if kind not in (self._half_drawn, self._drawn):
             return []  # what a provider says beside its pictures
         if not _is_image(event):
             raise UpstreamError
         told = orjson.dumps(event) if b"\n" in data else data
-        if kind == _HALF_DRAWN:
+        if kind == self._half_drawn:
             return [Chunk(told, event=kind)]
         self._totals = self._with_one_more(read_totals(event.get("usage")))
         self._is_done = self._totals.images == self._count

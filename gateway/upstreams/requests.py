@@ -85,7 +85,8 @@ def _write_form(body: Body) -> tuple[str, bytes]:
     for field, value in body.items():
         pictures = value if isinstance(value, list) else [value]
         if not isinstance(pictures[0], Picture):
-            add(f'Content-Disposition: form-data; name="{field}"', str(value).encode())
+            text = value.encode() if isinstance(value, str) else orjson.dumps(value)
+            add(f'Content-Disposition: form-data; name="{field}"', text)
             continue
         name = f"{field}[]" if len(pictures) > 1 else field
         for place, picture in enumerate(pictures):

@@ -1,5 +1,6 @@
 """POST /v1/images/generations: from bytes to a Call."""
 
+from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
@@ -48,9 +49,7 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
         InvalidRequest: `param` names the field to blame.
     """
     body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields)
-    stream = body.get("stream", False)
-    if not stream and body.pop("partial_images", 0):
-        raise InvalidRequest(_("Half-drawn pictures come in a stream alone. Set stream."), param="partial_images")
+    stream = read_stream(body)
     return Call(
         id=call_id,
         operation=Operation.IMAGE,
@@ -61,3 +60,15 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
         course_code=course_code,
         needs={Capability.PARTIAL_IMAGES: "stream"} if stream else {},
     )
+
+
+def read_stream(body: dict[str, Any]) -> bool:
+    """Whether the pictures are to come as they are drawn; if not, `partial_images` is taken out of the fields.
+
+    Raises:
+        InvalidRequest: half-drawn ones are wanted, and no stream.
+    """
+    stream = bool(body.get("stream"))
+    if not stream and body.pop("partial_images", 0):
+        raise InvalidRequest(_("Half-drawn pictures come in a stream alone. Set stream."), param="partial_images")
+    return stream

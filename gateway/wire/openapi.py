@@ -112,7 +112,9 @@ def describe() -> dict[str, Any]:
                 "post": _calling("draw", "Images after a text", images.BODY, _PICTURES, streams=True)
             },
             "/v1/images/edits": {
-                "post": _calling("edit", "Images after a text and images", image_edits.BODY, _PICTURES, kind=_FORM)
+                "post": _calling(
+                    "edit", "Images after a text and images", image_edits.BODY, _PICTURES, kind=_FORM, streams=True
+                )
             },
             "/v1/embeddings": {"post": _calling("embed", "Vectors of texts", embeddings.BODY, _VECTORS)},
             "/v1/moderations": {"post": _calling("judge", "What is harmful in a text", moderations.BODY, _JUDGMENTS)},

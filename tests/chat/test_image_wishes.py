@@ -238,6 +238,22 @@ def test_a_picture_is_changed_where_the_model_can(
     assert upstream.calls()[-1].path.endswith("/images/edits")
 
 
+def test_a_picture_is_seen_while_it_is_changed(
+    web: RunningServer, student: Principal, picture: Picture, add_model: AddModel, upstream: FakeUpstream
+) -> None:
+    add_model("image-streams", operation=Operation.IMAGE)
+    Model.objects.filter(name="image-streams").update(capabilities=[Capability.EDITS, Capability.PARTIAL_IMAGES])
+    job = wish(student, model="image-streams", prompt="Add a junk", source_id=picture.pk)
+
+    web.run(drawing.draw(job.pk))
+
+    job.refresh_from_db()
+    assert (job.progress, job.prompts) == (Progress.COMPLETE, 1)
+    sent = upstream.calls()[-1]
+    assert sent.path.endswith("/images/edits")
+    assert (sent.body["stream"], sent.body["partial_images"]) == ("true", "2")
+
+
 def test_a_model_that_cannot_change_pictures_is_not_sent_one(student: Principal, picture: Picture) -> None:
     Model.objects.filter(name=PLACEHOLDER_NAME).update(capabilities=[Capability.VARIATIONS])
     with pytest.raises(InvalidRequest) as caught:

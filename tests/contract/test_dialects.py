@@ -15,6 +15,7 @@ from gateway.types import Capability
 from quotas.models import LedgerEntry, Reservation
 from tests.fakes.dialects import CITED, THOUGHT
 from tests.fakes.upstream import ANSWER, SECRET, FakeUpstream
+from tests.faults.forms import draw
 from tests.servers import Server
 from usage.models import UsageRecord
 from usage.types import Outcome
@@ -331,6 +332,13 @@ def test_pictures_are_edited(client: Client, offered: FakeUpstream) -> None:
     assert (body["prompt"], body["n"], body["size"], body["model"]) == ("Add a junk", "2", "1024x1024", "image-edits")
     record = UsageRecord.objects.get()
     assert (record.operation, record.prompts, record.images, record.output_tokens) == ("image", 2, 2, 100)
+
+
+def test_a_telephones_picture_with_more_behind_it_is_a_jpeg(client: Client, offered: FakeUpstream) -> None:
+    several = draw("MPO")
+    client.images.edit(model="image-edits", image=several, prompt="Add a junk")
+
+    assert offered.calls()[0].body["image"] == [("image/jpeg", several)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Requests that nobody should send: never a 5xx, a hang, a dead worker or a charge (contract, C29)."""
 
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -9,11 +10,14 @@ from django.db.models import Sum
 
 from accounts.models import User
 from accounts.services import create_api_key
+from core.errors import InvalidRequest
+from core.ids import new_id
+from gateway.wire import image_edits
 from quotas.models import Allowance
 from quotas.selectors import find_differences
 from quotas.services import set_quota
 from tests.fakes.upstream import FakeUpstream
-from tests.faults import nonsense
+from tests.faults import forms, nonsense
 from tests.faults.length import how_many, report
 from tests.servers import Server
 from usage.models import UsageRecord
@@ -41,6 +45,19 @@ def test_c29_nonsense_is_answered_and_costs_nothing(server: Server, offered: Fak
     assert find_differences() == []
     assert "Traceback" not in server.log.read_text()
     report(f"{len(requests)} requests of nonsense, {connection.vendor}", str(dict(sorted(verdict.statuses.items()))))
+
+
+def test_c29_every_form_of_the_corpus_is_read_or_refused() -> None:
+    read = []
+    for form in forms.list_forms():
+        with suppress(InvalidRequest):
+            call_id = new_id()
+            image_edits.parse(
+                form.data, kind=form.kind, call_id=call_id, course_code="", extra_fields=lambda _model: ()
+            )
+            read.append(form.trick)
+
+    assert 0 < len(read) < len(list(forms.list_forms())) / 3
 
 
 def list_children(server: Server) -> str:

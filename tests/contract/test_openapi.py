@@ -39,7 +39,7 @@ MODELS = {
     "/v1/chat/completions": "good",
     "/v1/responses": "good",
     "/v1/images/generations": "image-streams",
-    "/v1/images/edits": "image-good",
+    "/v1/images/edits": "image-streams",
     "/v1/embeddings": "embed-good",
     "/v1/moderations": "moderate-good",
 }

@@ -234,19 +234,23 @@ async def _edit(out: Out, body: dict[str, Any], attempt: int) -> None:
 
 
 async def _draw_slowly(out: Out, body: dict[str, Any], *, whole: int | None = None, pause: float = 0.0) -> None:
-    """The pictures that were asked for, each half-drawn as often as was asked for, then whole; `whole` of them."""
+    """The pictures that were asked for, each half-drawn as often as was asked for, then whole; `whole` of them.
+
+    Who sends a picture wants it changed, in a form, where each number is a text.
+    """
     await out.open_stream()
-    for number in range(body.get("n", 1) if whole is None else max(whole, 1)):
-        for partial in range(body.get("partial_images", 0)):
-            await _named(out, "partial_image", b64_json=png(), partial_image_index=partial)
+    for number in range(int(body.get("n", 1)) if whole is None else max(whole, 1)):
+        for partial in range(int(body.get("partial_images", 0))):
+            await _named(out, body, "partial_image", b64_json=png(), partial_image_index=partial)
             await asyncio.sleep(pause)
         if whole is None or number < whole:
             usage = {"input_tokens": 50, "output_tokens": 100, "total_tokens": 150}
-            await _named(out, "completed", b64_json=png(), usage=usage)
+            await _named(out, body, "completed", b64_json=png(), usage=usage)
 
 
-async def _named(out: Out, kind: str, **fields: Any) -> None:
-    event = {"type": f"image_generation.{kind}", "created_at": 1, "size": "1024x1024", **fields}
+async def _named(out: Out, body: dict[str, Any], kind: str, **fields: Any) -> None:
+    name = "image_edit" if "image" in body else "image_generation"
+    event = {"type": f"{name}.{kind}", "created_at": 1, "size": "1024x1024", **fields}
     await out.raw(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
 
@@ -274,14 +278,14 @@ async def _image_stream_ends_early(out: Out, body: dict[str, Any], attempt: int)
 
 @_speaks("image-stream-short")
 async def _image_stream_short(out: Out, body: dict[str, Any], attempt: int) -> None:
-    await _draw_slowly(out, body, whole=body["n"] - 1)
+    await _draw_slowly(out, body, whole=int(body["n"]) - 1)
     await out.close_stream(done=False)
 
 
 @_speaks("image-stream-garbage")
 async def _image_stream_garbage(out: Out, body: dict[str, Any], attempt: int) -> None:
     await out.open_stream()
-    await _named(out, "partial_image", b64_json="PHN2Zz4=")
+    await _named(out, body, "partial_image", b64_json="PHN2Zz4=")
     await out.close_stream(done=False)
 
 
@@ -295,7 +299,8 @@ def _response(status: str, output: list[dict[str, Any]], **more: Any) -> dict[st
 
 @_speaks("native")
 async def _native(out: Out, body: dict[str, Any], attempt: int) -> None:
-    part = {"type": "output_text", "text": ANSWER, "annotations": []}
+    tokens = [_logprob(word) for word in WORDS] if body.get("top_logprobs") else []
+    part = {"type": "output_text", "text": ANSWER, "annotations": [], "logprobs": tokens}
     item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
     usage = {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12}
     whole = _response("completed", [item], usage=usage)
@@ -308,8 +313,11 @@ async def _native(out: Out, body: dict[str, Any], attempt: int) -> None:
         {"type": "response.created", "response": _response("in_progress", [])},
         {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
         {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
-        *({"type": "response.output_text.delta", **place, "delta": word, "logprobs": []} for word in WORDS),
-        {"type": "response.output_text.done", **place, "text": ANSWER, "logprobs": []},
+        *(
+            {"type": "response.output_text.delta", **place, "delta": word, "logprobs": tokens[number : number + 1]}
+            for number, word in enumerate(WORDS)
+        ),
+        {"type": "response.output_text.done", **place, "text": ANSWER, "logprobs": tokens},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
         {"type": "response.completed", "response": whole},
     ]

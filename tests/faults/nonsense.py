@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tests.faults import forms
 from tests.servers import Server
 
 AT_ONCE = 32
@@ -20,11 +21,11 @@ SILENCE = 0.5  # seconds after which the client of an unfinished request gives u
 HELLO = [{"role": "user", "content": "Hi"}]
 BODIES: dict[str, dict[str, object]] = {
     "/v1/chat/completions": {"model": "good", "messages": HELLO, "stream": False, "temperature": 1, "max_tokens": 5},
-    "/v1/images/generations": {"model": "image-good", "prompt": "a harbor", "n": 1, "size": "256x256"},
+    "/v1/images/generations": {"model": "image-streams", "prompt": "a harbor", "n": 1, "size": "256x256"},
     "/v1/responses": {"model": "good", "input": "Hi", "max_output_tokens": 16},
     "/v1/embeddings": {"model": "embed-good", "input": ["Hi"]},
     "/v1/moderations": {"model": "moderate-good", "input": "Hi"},
-    "/v1/images/edits": {"model": "image-good", "prompt": "a harbor", "image": "x"},
+    forms.PATH: {"model": "image-good", "prompt": "a harbor", "image": "x"},
 }
 # As JSON texts: some of them no program of ours could write.
 VALUES = [
@@ -94,6 +95,8 @@ def list_corpus(key: str) -> Iterator[Request]:
         for header in HEADERS:
             yield _post(path, json.dumps(body).encode(), key, header, trick=f"{path} {header[:40]!r}")
         yield from _broken_bodies(path, json.dumps(body).encode(), key)
+    for form in forms.list_forms():
+        yield _post_form(form, key, trick=f"{forms.PATH} {form.trick}")
     for line in LINES:
         head = f"{line}\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
         yield Request(line[:60], head.encode("latin-1"))
@@ -119,6 +122,9 @@ def generate(key: str, *, count: int, seed: int) -> Iterator[Request]:
     dice = random.Random(seed)
     for number in range(count):
         path, body = dice.choice(list(BODIES.items()))
+        if path == forms.PATH and dice.random() < 0.5:
+            yield _post_form(forms.break_form(dice), key, trick=f"random {seed}/{number}")
+            continue
         raw = bytearray(json.dumps(body).encode())
         for _ in range(dice.randint(0, 3)):
             field = f'"{dice.choice([*body, *NAMES])}":{dice.choice(VALUES)},'
@@ -134,6 +140,10 @@ def _with_field(body: dict[str, object], name: str, value: str) -> bytes:
     """The body as JSON, with `value` put under `name` as it stands."""
     fields = [f"{json.dumps(key)}:{json.dumps(item)}" for key, item in body.items() if key != name]
     return ("{" + ",".join([*fields, f'"{name}":{value}']) + "}").encode("utf-8", "surrogatepass")
+
+
+def _post_form(form: forms.Form, key: str, *, trick: str) -> Request:
+    return _post(forms.PATH, form.data, key, f"Content-Type: {form.kind}", trick=trick)
 
 
 def _post(path: str, body: bytes, key: str, *headers: str, trick: str) -> Request:

@@ -1,7 +1,10 @@
 """What Django's handler would have done for /v1, and does not: six duties."""
 
 import base64
+import http.client
+import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -138,6 +141,19 @@ def test_the_field_to_blame_is_named(
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert offered.calls() == []
+    assert not Reservation.objects.exists()
+
+
+def test_a_body_that_drips_in_is_given_up(site: str, saras_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.wire.exchange._BODY_SECONDS", 0.05)
+    connection = http.client.HTTPConnection(site.removeprefix("http://"), timeout=20)
+    with closing(connection):
+        head = {"authorization": f"Bearer {saras_key}", "content-length": "100"}
+        connection.request("POST", "/v1/chat/completions", b"{", head)
+        answer = connection.getresponse()
+        code = json.loads(answer.read())["error"]["code"]
+
+    assert (answer.status, code) == (408, "request_timeout")
     assert not Reservation.objects.exists()
 
 
