@@ -57,6 +57,14 @@ class InvalidRequest(DomainError):
     message = _("The request could not be understood.")
 
 
+class RequestTooSlow(InvalidRequest):
+    """The request's head or its body did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+    message = _("The request did not arrive in time. Send it again.")
+
+
 class NotFound(DomainError):
     """There is no such thing, or it belongs to someone else."""
 

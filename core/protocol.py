@@ -4,6 +4,9 @@ uvicorn writes an answer's head as soon as it is known, and its body a moment la
 two awakenings of the other side where one of each is enough. And ASGI's `send` and `receive` are coroutines that take
 dictionaries apart: who sends thousands of pieces a second has a direct way beside them, which is open while nothing is
 special about the connection (docs/decisions/0064).
+
+uvicorn begins to count the seconds of a connection when its first answer is given, and stops when the next byte comes.
+Here they count whenever no answer is due: whoever has nothing to ask keeps no connection for ever.
 """
 
 import asyncio
@@ -11,28 +14,85 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from typing import Any, Self, cast
 
+import orjson
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from core.errors import InvalidRequest, RequestTooSlow
+from core.ids import new_id
 
 CLIENT = "gateway.client"  # the name of the direct way among a request's extensions (ASGI)
 
 _HEAD = b"HTTP/1.1 "  # a piece of a body that begins so waits for one turn of the loop, too: no harm
+_HEAD_SECONDS = 30  # a head is one packet or a few: whoever takes longer wants the connection, not an answer
+_REFUSAL_LINES = (
+    b"x-request-id: %b\r\ncontent-type: application/json\r\nx-should-retry: false\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n"
+)
 
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
     _asking: "Client | None" = None  # whose request is being answered
+    _due: float | None = None  # when the head that is awaited must be whole
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's, with the transport's writes joined."""
         super().connection_made(cast("asyncio.Transport", _Joining(cast("asyncio.Transport", transport))))
+        self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's, told to the request that is being answered: uvicorn tells the one that came last."""
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
         if self._asking is not None:
             self._asking.leave()
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio's. A head that comes whole, as nearly all do, needs no timer."""
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._await_request()
+        else:
+            self._due = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """uvicorn's, with a word for whoever has begun to ask."""
+        if self._is_begun and not self.transport.is_closing():
+            self._refuse(RequestTooSlow())
+        super().timeout_keep_alive_handler()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's, as programs read errors. Where another answer is due that one is given, and is the last."""
+        cycle = self.cycle
+        is_answered = cycle is None or cycle.response_complete
+        if is_answered or (cycle.more_body and not cycle.response_started and not self.pipeline):
+            self._refuse(InvalidRequest())
+        else:
+            cycle.keep_alive = False
+
+    @property
+    def _is_begun(self) -> bool:
+        """Whether there is a part of a head: uvicorn notes the method when it has all of it."""
+        return self.scope is not None and "method" not in self.scope
+
+    def _await_request(self) -> None:
+        """No answer is due: start uvicorn's timer, which what came has stopped, and for a head without more time."""
+        now = self.loop.time()
+        if self.cycle is None or self._is_begun:
+            due = self._due = self._due or now + _HEAD_SECONDS
+        else:  # it was an empty line, or of a body that was answered before it came
+            due = now + self.timeout_keep_alive
+        self.timeout_keep_alive_task = self.loop.call_at(due, self.timeout_keep_alive_handler)
+
+    def _refuse(self, error: InvalidRequest) -> None:
+        """Say why as /v1 does (docs/errors.md), and close."""
+        kind = "invalid_request_error"
+        body = orjson.dumps({"error": {"message": str(error.message), "type": kind, "param": None, "code": error.code}})
+        lines = _join(*self.server_state.default_headers) + _REFUSAL_LINES % (str(new_id()).encode(), len(body))
+        self.transport.write(STATUS_LINE[error.status] + lines + body)
+        self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._asking = None

@@ -20,14 +20,6 @@ class RequestTooLarge(InvalidRequest):
     message = _("This request is too large. Send shorter messages or smaller pictures.")
 
 
-class RequestTooSlow(InvalidRequest):
-    """The body did not arrive in time."""
-
-    code = "request_timeout"
-    status = 408
-    message = _("The request did not arrive in time. Send it again.")
-
-
 class MethodNotAllowed(InvalidRequest):
     """The route exists, and not for this method."""
 

@@ -18,11 +18,11 @@ from django.http.request import HttpRequest, split_domain_port, validate_host
 from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import DomainError, InvalidRequest
+from core.errors import DomainError, InvalidRequest, RequestTooSlow
 from core.ids import new_id
 from core.limiter import Attempts
 from core.protocol import CLIENT, Client
-from gateway.errors import RequestTooLarge, RequestTooSlow
+from gateway.errors import RequestTooLarge
 from gateway.wire import errors, sse
 from gateway.wire.stepping import Watch, begin
 from quotas.types import Standing, Unit

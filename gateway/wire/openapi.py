@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from accounts.errors import AccountSuspended, InvalidApiKey
-from core.errors import DomainError, InvalidRequest, NotFound, RateLimited, Unavailable
+from core.errors import DomainError, InvalidRequest, NotFound, RateLimited, RequestTooSlow, Unavailable
 from courses.errors import RuleNotAccepted
 from gateway.errors import (
     ContentFiltered,
@@ -15,7 +15,6 @@ from gateway.errors import (
     IdempotencyMismatch,
     ModelNotFound,
     RequestTooLarge,
-    RequestTooSlow,
     ServerFault,
     UpstreamBusy,
     UpstreamError,

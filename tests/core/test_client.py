@@ -264,3 +264,13 @@ async def test_a_lost_connection_is_told_to_the_request_that_is_being_answered()
     await line.ask(2 * REQUEST)
 
     assert told == ["gone", "http.disconnect"]
+
+
+async def test_a_lost_connection_leaves_no_timer() -> None:
+    """Of many that begin and are broken off each would be kept until its own is over."""
+    line = Line(answer_directly)
+    timer = line.protocol.timeout_keep_alive_task
+    line.protocol.connection_lost(ConnectionResetError())
+
+    assert timer is not None
+    assert timer.cancelled()
