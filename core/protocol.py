@@ -25,6 +25,9 @@ CLIENT = "gateway.client"  # the name of the direct way among a request's extens
 
 _HEAD = b"HTTP/1.1 "  # a piece of a body that begins so waits for one turn of the loop, too: no harm
 _HEAD_SECONDS = 30  # a head is one packet or a few: whoever takes longer wants the connection, not an answer
+_HEAD_BYTES = 64 * 1024  # twice what nginx takes
+# Java's client offers to go on in HTTP/2 with its first request; the parser would believe that it has, and see no body.
+_UPGRADE, _NEAR = b"\r\nUpgrade: h2c\r\n", 8 * 1024
 _REFUSAL_LINES = (
     b"x-request-id: %b\r\ncontent-type: application/json\r\nx-should-retry: false\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n"
@@ -36,6 +39,7 @@ class Protocol(HttpToolsProtocol):
 
     _asking: "Client | None" = None  # whose request is being answered
     _due: float | None = None  # when the head that is awaited must be whole
+    _read = 0  # bytes of it after the read that it began in
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's, with the transport's writes joined."""
@@ -51,8 +55,15 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio's. A head that comes whole, as nearly all do, needs no timer."""
+        was_begun = self._is_begun
+        if self._is_idle and data.find(_UPGRADE, 0, _NEAR) >= 0:
+            data = data.replace(_UPGRADE, b"\r\n", 1)
         super().data_received(data)
-        if self.cycle is None or self.cycle.response_complete:
+        self._read = self._read + len(data) if was_begun and self._is_begun else 0
+        if self._read > _HEAD_BYTES:
+            self.send_400_response("")
+            self.transport.close()
+        elif self._is_idle:
             self._await_request()
         else:
             self._due = None
@@ -66,11 +77,15 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """uvicorn's, as programs read errors. Where another answer is due that one is given, and is the last."""
         cycle = self.cycle
-        is_answered = cycle is None or cycle.response_complete
-        if is_answered or (cycle.more_body and not cycle.response_started and not self.pipeline):
+        if self._is_idle or (cycle.more_body and not cycle.response_started and not self.pipeline):
             self._refuse(InvalidRequest())
         else:
             cycle.keep_alive = False
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no answer is due."""
+        return self.cycle is None or self.cycle.response_complete
 
     @property
     def _is_begun(self) -> bool:

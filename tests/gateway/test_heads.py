@@ -99,6 +99,36 @@ async def test_a_later_head_has_as_long_from_its_first_byte(impatience: None, be
         check_refusal(await drip(caller, b"r"), RequestTooSlow())
 
 
+@pytest.mark.parametrize("is_first", [True, False], ids=["at-once", "after-an-answer"])
+async def test_a_head_without_end_is_refused(is_first: bool) -> None:
+    async with serving(tell_path) as server, calling(server) as caller:
+        if not is_first:
+            await be_answered(caller)
+        caller.say(HALF)
+        check_refusal(await drip(caller, b"x-more: %b\r\n" % (b"m" * 4000)), InvalidRequest())
+
+
+async def test_who_sends_a_head_without_end_ahead_loses_the_answer_that_is_due() -> None:
+    async def speak(exchange: Exchange) -> None:
+        gone = asyncio.Event()
+        exchange.write_soon(b"data: one\n\n")
+        with exchange.attended(gone.set):
+            await gone.wait()
+
+    async with serving(speak) as server, calling(server) as caller:
+        caller.say(GET % b"/", HALF)
+        assert b"HTTP/1.1 4" not in await drip(caller, b"x-more: %b\r\n" % (b"m" * 4000))
+
+
+async def test_who_offers_to_go_on_in_http_2_is_answered_in_http_1_with_its_body() -> None:
+    offer = b"connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n\r\n"
+    said = b"text about\r\nUpgrade: h2c\r\n"
+    async with serving(echo) as server, calling(server) as caller:
+        for _ in range(2):
+            caller.say((POST % len(said)).removesuffix(b"\r\n"), offer, said)
+            assert (await caller.hear())[1] == said
+
+
 async def test_a_body_has_other_seconds_than_its_head(impatience: None) -> None:
     async with serving(echo) as server, calling(server) as caller:
         for _ in range(2):

@@ -30,7 +30,7 @@ class Command(BaseCommand):
             workers=workers,
             loop="uvloop",
             http=Protocol,
-            ws="none",  # nothing here speaks WebSocket: who asks to switch over is answered as if they had not
+            ws="none",  # nothing here speaks WebSocket
             lifespan="on",
             timeout_graceful_shutdown=grace,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
