@@ -105,7 +105,7 @@ def _choose_reader(target: Target, call: Call, status: int, headers: Mapping[str
 def _choose_stream_reader(target: Target, call: Call) -> Reader:
     if call.dialect == Dialect.CHAT:
         shows_usage = bool(call.body.get("stream_options", {}).get("include_usage"))
-        return replies.ChatReader(model=target.model, shows_usage=shows_usage)
+        return replies.ChatReader(model=target.model, shows_usage=shows_usage, count=call.count)
     if call.dialect == Dialect.IMAGES:
         return replies.ImageReader(count=call.count)
     if target.speaks_responses:

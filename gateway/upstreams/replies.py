@@ -35,13 +35,15 @@ _IMAGE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
 class ChatReader:
-    """A streamed chat answer, named `model`; usage is part of its chunks' data if `shows_usage`.
+    """A streamed chat answer of `count` choices, named `model`; usage is part of its chunks' data if `shows_usage`.
 
     Events of one read that differ in nothing but their texts are one chunk, unless it `is_singly` read.
     """
 
-    def __init__(self, *, model: str, shows_usage: bool, is_singly: bool = False) -> None:
+    def __init__(self, *, model: str, shows_usage: bool, count: int = 1, is_singly: bool = False) -> None:
         self._model, self._shows_usage, self._is_singly = model, shows_usage, is_singly
+        self._is_many = count > 1
+        self._has_ended: dict[str, bool] = {}  # of many, by the index of each that began
         self._events = Events()
         self._pattern: _Pattern | None = None
         self._patterns_left = _MOST_PATTERNS
@@ -75,12 +77,13 @@ class ChatReader:
         """The chunk of a last event whose end could not be told from a cut.
 
         Raises:
-            UpstreamError: an error inside the stream, nonsense, or an end without a finish reason and `[DONE]`.
+            UpstreamError: an error inside the stream, nonsense, or an end without a finish reason, of each choice that
+                began, and `[DONE]`.
         """
         chunks = self.feed(self._events.last_cut)
         if self._error is not None:
             raise self._error
-        if not self._is_done or self._finish_reason is None:
+        if not self._is_done or self._finish_reason is None or not all(self._has_ended.values()):
             raise UpstreamError
         _check_not_empty(self._finish_reason, has_content=self._has_content)
         return chunks
@@ -88,6 +91,9 @@ class ChatReader:
     def _read(self, data: bytes) -> Chunk:
         event = read_object(data)
         chunk = _chunk_of(event, model=self._model, shows_usage=self._shows_usage)
+        for choice in event["choices"] if self._is_many else ():
+            index = str(choice.get("index"))
+            self._has_ended[index] = bool(choice.get("finish_reason")) or self._has_ended.get(index, False)
         self._finish_reason = chunk.finish_reason or self._finish_reason
         self._has_content = self._has_content or chunk.has_content
         if self._patterns_left and _PLAIN.fullmatch(chunk.text.encode()):

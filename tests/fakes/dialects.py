@@ -285,6 +285,43 @@ async def _image_stream_garbage(out: Out, body: dict[str, Any], attempt: int) ->
     await out.close_stream(done=False)
 
 
+# ---- several choices ---------------------------------------------------------------------------------------------
+
+
+@_speaks("several")
+async def _several(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await _choose(out, body, ends=body["n"])
+
+
+@_speaks("several-but-one-unfinished")
+async def _several_but_one_unfinished(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await _choose(out, body, ends=body["n"] - 1)
+
+
+async def _choose(out: Out, body: dict[str, Any], *, ends: int) -> None:
+    """As many choices as were asked for, word by word in turn; so many of them come to their end."""
+    if not body.get("stream"):
+        [choice] = answer()["choices"]
+        choices = [{**choice, "index": index} for index in range(body["n"])]
+        for unfinished in choices[ends:]:
+            unfinished["finish_reason"] = None
+        await out.json(200, {**answer(), "choices": choices})
+        return
+    await out.open_stream()
+    for word in WORDS:
+        for index in range(body["n"]):
+            await out.event(_of_choice(index, {"content": word}))
+    for index in range(ends):
+        await out.event(_of_choice(index, {}, "stop"))
+    await out.close_stream()
+
+
+def _of_choice(index: int, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    event = piece(delta, finish)
+    event["choices"][0]["index"] = index
+    return event
+
+
 # ---- a provider with /responses of its own -----------------------------------------------------------------------
 
 
