@@ -5,7 +5,6 @@ person's client will look for. Provider text inside errors is dropped.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -507,5 +506,5 @@ def _is_image(image: object) -> bool:
         return False
     try:
         return base64.b64decode(encoded[:64], validate=True).startswith(_IMAGE_STARTS)
-    except binascii.Error:
+    except ValueError:
         return False

@@ -366,6 +366,12 @@ async def _native_fails(out: Out, body: dict[str, Any], attempt: int) -> None:
     await out.close_stream(done=False)
 
 
+@_speaks("native-odd")
+async def _native_odd(out: Out, body: dict[str, Any], attempt: int) -> None:
+    """A message whose content is of another kind than it should be."""
+    await out.json(200, _response("completed", [{"type": "message", "id": "msg_1", "content": 5}]))
+
+
 @_speaks("native-cut")
 async def _native_cut(out: Out, body: dict[str, Any], attempt: int) -> None:
     await out.open_stream()
