@@ -18,7 +18,13 @@ from gateway.upstreams.citing import citations_of
 from usage.types import Totals, UsageSource
 
 FILTER_CODES = frozenset(
-    {"content_filter", "content_policy_violation", "moderation_blocked", "ResponsibleAIPolicyViolation"}
+    {
+        "content_filter",
+        "contentFilter",
+        "content_policy_violation",
+        "moderation_blocked",
+        "ResponsibleAIPolicyViolation",
+    }
 )
 _LONGEST_LINE = 1024 * 1024
 _LONGEST_PICTURE = 27 * 1024 * 1024  # in Base64, as a plain answer may have
@@ -386,9 +392,13 @@ def _chunk_of(event: dict[str, Any], *, model: str, shows_usage: bool) -> Chunk:
     totals = read_totals(event.get("usage"))
     if not shows_usage:
         event.pop("usage", None)
-    # Without choices it is usage, or what a provider's filter thinks of the prompt: clients look for choices[0].
-    is_shown = bool(choices) or (totals is not None and shows_usage)
     reasons = [reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)]
+    mute = [choice for choice in choices if choice.get("delta") is None]
+    for choice in mute:
+        choice["delta"] = {}
+    # Without a choice that says or ends something it is usage, or what a filter thinks of the prompt or of the answer:
+    # clients look for choices[0] and its delta.
+    is_shown = len(mute) < len(choices) or any(reasons) or (totals is not None and shows_usage)
     data = orjson.dumps({**event, "model": model}) if is_shown else b""
     return _gather(data, choices, "delta", totals=totals, finish_reason=reasons[0] if reasons else None)
 
@@ -408,10 +418,20 @@ def read_object(data: bytes) -> dict[str, Any]:
 
 def reported(error: object) -> UpstreamError:
     """An error the provider wrote into an answer with status 200."""
-    code = error.get("code") if isinstance(error, dict) else None
+    code = code_of(error)
     if code in FILTER_CODES:
         return ContentFiltered()
-    return UpstreamBusy() if code in (429, "429", "rate_limit_exceeded") else UpstreamError()
+    return UpstreamBusy() if code in ("429", "rate_limit_exceeded") else UpstreamError()
+
+
+def code_of(error: object) -> str:
+    """The code of a provider's error, "" without one. A filter's comes first: Azure may name it inside alone."""
+    if not isinstance(error, dict):
+        return ""
+    tellers = (error, error.get("innererror"), error.get("inner_error"))  # Azure spells it in both ways
+    codes = [teller.get("code") for teller in tellers if isinstance(teller, dict)]
+    told = [str(code) for code in codes if code and isinstance(code, str | int)]
+    return next((code for code in told if code in FILTER_CODES), told[0] if told else "")
 
 
 def _renamed(body: bytes, answer: Mapping[str, Any], model: str) -> bytes:
@@ -419,7 +439,7 @@ def _renamed(body: bytes, answer: Mapping[str, Any], model: str) -> bytes:
     return body if answer.get("model") == model else orjson.dumps({**answer, "model": model})
 
 
-def _choices(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     choices = event.get("choices")
     if not isinstance(choices, list) or not set(map(type, choices)) <= {dict}:
         raise UpstreamError

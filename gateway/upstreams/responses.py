@@ -144,6 +144,8 @@ class TranslatingReader:
         return chunks + [_chunk(event) for event in self._composer.end(self._finish_reason, self._usage)]
 
     def _translate(self, chunk: Chunk) -> list[Chunk]:
+        if not chunk.data:
+            return [chunk]
         event = orjson.loads(chunk.data)
         self._usage = event.get("usage") or self._usage
         self._finish_reason = chunk.finish_reason or self._finish_reason

@@ -410,6 +410,38 @@ async def _azure(out: Out, body: dict[str, Any], attempt: int) -> None:
     await out.close_stream()
 
 
+def _think_later(finish: str | None = None) -> dict[str, Any]:
+    """What the asynchronous filter thinks of words that were sent before: a choice without a delta."""
+    offsets = {"check_offset": 44, "start_offset": 44, "end_offset": 198}
+    thought = {"index": 0, "finish_reason": finish, "content_filter_results": _SAFE, "content_filter_offsets": offsets}
+    return {"id": "", "object": "", "created": 0, "model": "", "choices": [thought], "usage": None}
+
+
+@_speaks("azure-asynchronous")
+async def _azure_asynchronous(out: Out, body: dict[str, Any], attempt: int) -> None:
+    """Its filter holds no word up, and says what it thinks between them and after the end."""
+    await out.open_stream()
+    await out.event(_PROMPT_FILTER)
+    await out.event(piece({"role": "assistant", "content": ""}))
+    for word in WORDS:
+        await out.event(piece({"content": word}))
+        await out.event(_think_later())
+    await out.event(piece({}, "stop"))
+    await out.event(_think_later())
+    if body.get("stream_options", {}).get("include_usage"):
+        await out.event({**piece({}), "choices": [], "usage": USAGE})
+    await out.close_stream()
+
+
+@_speaks("azure-asynchronous-filtered")
+async def _azure_asynchronous_filtered(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await out.open_stream()
+    for word in WORDS:
+        await out.event(piece({"content": word}))
+    await out.event(_think_later("content_filter"))
+    await out.close_stream()
+
+
 @_speaks("azure-filtered")
 async def _azure_filtered(out: Out, body: dict[str, Any], attempt: int) -> None:
     error = {
@@ -424,6 +456,17 @@ async def _azure_inner(out: Out, body: dict[str, Any], attempt: int) -> None:
     """Some of its services name the filter only inside."""
     error = {"message": SECRET, "code": None, "innererror": {"code": "ResponsibleAIPolicyViolation"}}
     await out.json(400, {"error": error})
+
+
+@_speaks("azure-inside-another-code")
+async def _azure_inside_another_code(out: Out, body: dict[str, Any], attempt: int) -> None:
+    error = {"message": SECRET, "code": "400", "inner_error": {"code": "ResponsibleAIPolicyViolation"}}
+    await out.json(400, {"error": error})
+
+
+@_speaks("azure-pictures")
+async def _azure_pictures(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await out.json(400, {"created": 1698435368, "error": {"code": "contentFilter", "message": SECRET}})
 
 
 @_speaks("azure-busy")
