@@ -127,7 +127,12 @@ def providers(request: HttpRequest) -> HttpResponseBase:
 def new_provider(request: HttpRequest) -> HttpResponse:
     """A provider with its first address."""
     form = ProviderForm(request.POST or None)
-    place = AddressForm(request.POST or None, prefix="address", initial={"name": "default"})
+    place = AddressForm(
+        request.POST or None,
+        prefix="address",
+        initial={"name": "default"},
+        instance=Upstream(provider=form.instance),  # its kind is known once its form is valid
+    )
     if form.is_valid() and place.is_valid():
         try:
             made = services.create_provider(columns=form.cleaned_data, address=place.columns(), secret=place.secret)

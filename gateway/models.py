@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -43,6 +44,11 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """A provider does not become one of a kind that its addresses cannot be of."""
+        if self.pk and any(upstream.list_missing(self.kind) for upstream in self.upstreams.all()):
+            raise ValidationError({"kind": _("Azure OpenAI needs an address and an API version. Enter them first.")})
 
 
 class Upstream(models.Model):
@@ -87,6 +93,17 @@ class Upstream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider}: {self.name}"
+
+    def clean(self) -> None:
+        """Azure has no address of its own, and none without a version: an empty one would send its key elsewhere."""
+        missing = self.list_missing(self.provider.kind) if hasattr(self, "provider") else []
+        if missing:
+            raise ValidationError(dict.fromkeys(missing, _("Azure OpenAI needs this.")))
+
+    def list_missing(self, kind: str) -> list[str]:
+        """The columns that are empty and may not be at a provider of this kind."""
+        needed = ("base_url", "api_version") if kind == ProviderKind.AZURE else ()
+        return [name for name in needed if not getattr(self, name)]
 
 
 class Model(models.Model):

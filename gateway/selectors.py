@@ -235,7 +235,8 @@ def access_of(upstream: Upstream) -> tuple[str, str]:
         return settings.LOCAL_MODEL_URL, ""
     if upstream.is_from_environment:
         return settings.OPENAI_BASE_URL or OPENAI_ADDRESS, settings.OPENAI_API_KEY
-    return upstream.base_url or OPENAI_ADDRESS, credentials.decrypt(upstream.credential_encrypted)
+    own = "" if upstream.provider.kind == ProviderKind.AZURE else OPENAI_ADDRESS
+    return upstream.base_url or own, credentials.decrypt(upstream.credential_encrypted)
 
 
 def _enabled_models() -> QuerySet[Model]:

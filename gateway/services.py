@@ -69,7 +69,13 @@ def list_offered_models(upstream: Upstream) -> list[str]:
     address, credential = access_of(upstream)
     kind = ProviderKind(upstream.provider.kind)
     target = Target(
-        model="", upstream_model="", provider=upstream.provider.slug, kind=kind, base_url=address, credential=credential
+        model="",
+        upstream_model="",
+        provider=upstream.provider.slug,
+        kind=kind,
+        base_url=address,
+        api_version=upstream.api_version,
+        credential=credential,
     )
     return get_adapter(kind).list_model_names(target)
 

@@ -18,6 +18,7 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = ["manage.py", "serve"]
+SECRET_KEY = "not a secret"  # of every server here
 
 
 @dataclass
@@ -101,7 +102,7 @@ def running_server(
     own = {
         "DATABASE_URL": database_url(),
         "DATA_DIR": str(data_dir),
-        "SECRET_KEY": "not a secret",
+        "SECRET_KEY": SECRET_KEY,
         "PORT": str(port),
         "WORKERS": str(workers),
         "LOCAL_MODEL": "0",

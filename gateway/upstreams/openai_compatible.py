@@ -34,6 +34,8 @@ _MEGABYTE = 1024 * 1024
 _MOST_TEXT = 10 * _MEGABYTE
 _MOST_ENCODED = 27 * _MEGABYTE
 _LONG = (Operation.IMAGE, Operation.EMBEDDING)
+# What Azure is asked at the deployment's own address; in all else the body names the deployment.
+_AT_DEPLOYMENTS = (Dialect.CHAT, Dialect.EMBEDDINGS, Dialect.IMAGES, Dialect.EDITS)
 
 
 class OpenAICompatible:
@@ -75,8 +77,8 @@ class OpenAICompatible:
 
 def _url(target: Target, path: Dialect) -> str:
     if target.kind == ProviderKind.AZURE:
-        deployment = f"{target.base_url.rstrip('/')}/openai/deployments/{quote(target.upstream_model, safe='')}"
-        return f"{deployment}{path}?api-version={quote(target.api_version)}"
+        deployment = f"/deployments/{quote(target.upstream_model, safe='')}" if path in _AT_DEPLOYMENTS else ""
+        return f"{target.base_url.rstrip('/')}/openai{deployment}{path}?api-version={quote(target.api_version)}"
     return target.base_url.rstrip("/") + path
 
 
@@ -105,7 +107,7 @@ def _choose_reader(target: Target, call: Call, status: int, headers: Mapping[str
 def _choose_stream_reader(target: Target, call: Call) -> Reader:
     if call.dialect == Dialect.CHAT:
         shows_usage = bool(call.body.get("stream_options", {}).get("include_usage"))
-        return replies.ChatReader(model=target.model, shows_usage=shows_usage)
+        return replies.ChatReader(model=target.model, shows_usage=shows_usage, count=call.count)
     if name := PICTURE_EVENTS.get(call.dialect):
         return replies.ImageReader(name=name, count=call.count)
     if target.speaks_responses:

@@ -7,7 +7,7 @@ import orjson
 
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamDown, UpstreamError, UpstreamRejected, UpstreamTimeout
 from gateway.types import Chunk, Target
-from gateway.upstreams.replies import FILTER_CODES
+from gateway.upstreams.replies import FILTER_CODES, code_of
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +56,8 @@ def _meaning_of(status: int, code: str, headers: Mapping[str, str]) -> UpstreamE
 
 def _code_in(body: bytes) -> str:
     try:
-        error = orjson.loads(body)["error"]
-        inner = error.get("innererror") or {}  # Azure's filter may be named there alone
-        return str(error.get("code") or inner.get("code") or "")
-    except (ValueError, LookupError, TypeError, AttributeError):
+        return code_of(orjson.loads(body)["error"])
+    except (ValueError, LookupError, TypeError):
         return ""
 
 

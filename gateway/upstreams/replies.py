@@ -5,7 +5,6 @@ person's client will look for. Provider text inside errors is dropped.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -19,7 +18,13 @@ from gateway.upstreams.citing import citations_of
 from usage.types import Totals, UsageSource
 
 FILTER_CODES = frozenset(
-    {"content_filter", "content_policy_violation", "moderation_blocked", "ResponsibleAIPolicyViolation"}
+    {
+        "content_filter",
+        "contentFilter",
+        "content_policy_violation",
+        "moderation_blocked",
+        "ResponsibleAIPolicyViolation",
+    }
 )
 _LONGEST_LINE = 1024 * 1024
 _LONGEST_PICTURE = 27 * 1024 * 1024  # in Base64, as a plain answer may have
@@ -34,13 +39,15 @@ _IMAGE_STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
 class ChatReader:
-    """A streamed chat answer, named `model`; usage is part of its chunks' data if `shows_usage`.
+    """A streamed chat answer of `count` choices, named `model`; usage is part of its chunks' data if `shows_usage`.
 
     Events of one read that differ in nothing but their texts are one chunk, unless it `is_singly` read.
     """
 
-    def __init__(self, *, model: str, shows_usage: bool, is_singly: bool = False) -> None:
+    def __init__(self, *, model: str, shows_usage: bool, count: int = 1, is_singly: bool = False) -> None:
         self._model, self._shows_usage, self._is_singly = model, shows_usage, is_singly
+        self._is_many = count > 1
+        self._has_ended: dict[str, bool] = {}  # of many, by the index of each that began
         self._events = Events()
         self._pattern: _Pattern | None = None
         self._patterns_left = _MOST_PATTERNS
@@ -74,12 +81,13 @@ class ChatReader:
         """The chunk of a last event whose end could not be told from a cut.
 
         Raises:
-            UpstreamError: an error inside the stream, nonsense, or an end without a finish reason and `[DONE]`.
+            UpstreamError: an error inside the stream, nonsense, or an end without a finish reason, of each choice that
+                began, and `[DONE]`.
         """
         chunks = self.feed(self._events.last_cut)
         if self._error is not None:
             raise self._error
-        if not self._is_done or self._finish_reason is None:
+        if not self._is_done or self._finish_reason is None or not all(self._has_ended.values()):
             raise UpstreamError
         _check_not_empty(self._finish_reason, has_content=self._has_content)
         return chunks
@@ -87,6 +95,9 @@ class ChatReader:
     def _read(self, data: bytes) -> Chunk:
         event = read_object(data)
         chunk = _chunk_of(event, model=self._model, shows_usage=self._shows_usage)
+        for choice in event["choices"] if self._is_many else ():
+            index = str(choice.get("index"))
+            self._has_ended[index] = bool(choice.get("finish_reason")) or self._has_ended.get(index, False)
         self._finish_reason = chunk.finish_reason or self._finish_reason
         self._has_content = self._has_content or chunk.has_content
         if self._patterns_left and _PLAIN.fullmatch(chunk.text.encode()):
@@ -381,9 +392,13 @@ def _chunk_of(event: dict[str, Any], *, model: str, shows_usage: bool) -> Chunk:
     totals = read_totals(event.get("usage"))
     if not shows_usage:
         event.pop("usage", None)
-    # Without choices it is usage, or what a provider's filter thinks of the prompt: clients look for choices[0].
-    is_shown = bool(choices) or (totals is not None and shows_usage)
     reasons = [reason for choice in choices if isinstance(reason := choice.get("finish_reason"), str)]
+    mute = [choice for choice in choices if choice.get("delta") is None]
+    for choice in mute:
+        choice["delta"] = {}
+    # Without a choice that says or ends something it is usage, or what a filter thinks of the prompt or of the answer:
+    # clients look for choices[0] and its delta.
+    is_shown = len(mute) < len(choices) or any(reasons) or (totals is not None and shows_usage)
     data = orjson.dumps({**event, "model": model}) if is_shown else b""
     return _gather(data, choices, "delta", totals=totals, finish_reason=reasons[0] if reasons else None)
 
@@ -403,10 +418,20 @@ def read_object(data: bytes) -> dict[str, Any]:
 
 def reported(error: object) -> UpstreamError:
     """An error the provider wrote into an answer with status 200."""
-    code = error.get("code") if isinstance(error, dict) else None
+    code = code_of(error)
     if code in FILTER_CODES:
         return ContentFiltered()
-    return UpstreamBusy() if code in (429, "429", "rate_limit_exceeded") else UpstreamError()
+    return UpstreamBusy() if code in ("429", "rate_limit_exceeded") else UpstreamError()
+
+
+def code_of(error: object) -> str:
+    """The code of a provider's error, "" without one. A filter's comes first: Azure may name it inside alone."""
+    if not isinstance(error, dict):
+        return ""
+    tellers = (error, error.get("innererror"), error.get("inner_error"))  # Azure spells it in both ways
+    codes = [teller.get("code") for teller in tellers if isinstance(teller, dict)]
+    told = [str(code) for code in codes if code and isinstance(code, str | int)]
+    return next((code for code in told if code in FILTER_CODES), told[0] if told else "")
 
 
 def _renamed(body: bytes, answer: Mapping[str, Any], model: str) -> bytes:
@@ -414,7 +439,7 @@ def _renamed(body: bytes, answer: Mapping[str, Any], model: str) -> bytes:
     return body if answer.get("model") == model else orjson.dumps({**answer, "model": model})
 
 
-def _choices(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     choices = event.get("choices")
     if not isinstance(choices, list) or not set(map(type, choices)) <= {dict}:
         raise UpstreamError
@@ -501,5 +526,5 @@ def _is_image(image: object) -> bool:
         return False
     try:
         return base64.b64decode(encoded[:64], validate=True).startswith(_IMAGE_STARTS)
-    except binascii.Error:
+    except ValueError:
         return False

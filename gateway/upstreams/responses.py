@@ -5,7 +5,7 @@ or whole: the whole is one large piece. Nothing is stored: the object says so (`
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -16,6 +16,7 @@ from gateway.upstreams.citing import flat
 from gateway.upstreams.replies import ChatReader, Events, read_chat, read_object, read_totals, reported, thought_of
 
 Event = dict[str, Any]
+_Told = TypeVar("_Told", str, list[Any], dict[str, Any])
 _ENDINGS = ("response.completed", "response.incomplete")
 _CUT_OFF = {"length": "max_output_tokens", "content_filter": "content_filter"}
 # What the final object repeats of the request, and what it says when the request said nothing.
@@ -115,25 +116,36 @@ class TranslatingReader:
         self._composer = Composer(call, model=model)
         self._finish_reason = "stop"
         self._usage: Any = None
+        self._error: UpstreamError | None = None
 
     @property
     def is_over(self) -> bool:
-        return self._chat.is_over
+        return self._chat.is_over or self._error is not None
 
     def feed(self, piece: bytes) -> list[Chunk]:
         """See streams.Reader."""
-        return [event for chunk in self._chat.feed(piece) for event in self._translate(chunk)]
+        events: list[Chunk] = []
+        try:
+            for chunk in self._chat.feed(piece):
+                events += self._translate(chunk)
+        except UpstreamError as error:
+            self._error = error
+        return events
 
     def finish(self) -> list[Chunk]:
         """The events that end the answer; only a complete one gets any.
 
         Raises:
-            UpstreamError: as ChatReader.
+            UpstreamError: as ChatReader, or it held what cannot be told in this dialect.
         """
+        if self._error is not None:
+            raise self._error
         chunks = [event for chunk in self._chat.finish() for event in self._translate(chunk)]
         return chunks + [_chunk(event) for event in self._composer.end(self._finish_reason, self._usage)]
 
     def _translate(self, chunk: Chunk) -> list[Chunk]:
+        if not chunk.data:
+            return [chunk]
         event = orjson.loads(chunk.data)
         self._usage = event.get("usage") or self._usage
         self._finish_reason = chunk.finish_reason or self._finish_reason
@@ -151,7 +163,7 @@ def translate_answer(body: bytes, call: Call, *, model: str) -> Chunk:
     """A plain chat completion, in this dialect.
 
     Raises:
-        UpstreamError: not the shape of a chat completion.
+        UpstreamError: not the shape of a chat completion, or with what cannot be told in this dialect.
     """
     chunk = read_chat(body, model=model)
     answer = orjson.loads(chunk.data)
@@ -194,22 +206,26 @@ class Composer:
         }
 
     def add(self, delta: Mapping[str, Any], logprobs: Any = None) -> Iterator[Event]:
-        """The events of one delta of a chat completion, or of its whole message."""
+        """The events of one delta of a chat completion, or of its whole message.
+
+        Raises:
+            UpstreamError: something in it is not what it should be.
+        """
         if not self._is_begun:
             self._is_begun = True
             yield self._event("response.created", response=self._snapshot())
             yield self._event("response.in_progress", response=self._snapshot())
         if thought := thought_of(delta):
             yield from self._extend(_Thought, "", thought)
-        if delta.get("content"):
-            tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
-            yield from self._extend(_Said, "", delta["content"], tokens or [])
+        if said := _told(delta, "content", str):
+            tokens = _told(logprobs, "content", list) if isinstance(logprobs, dict) else []
+            yield from self._extend(_Said, "", said, tokens)
         if isinstance(delta.get("annotations"), list) and isinstance(self._open, _Said):
             yield from self._annotate(self._open, delta["annotations"])
-        if delta.get("refusal"):
-            yield from self._extend(_Refused, "", delta["refusal"])
-        for place, tool_call in enumerate(delta.get("tool_calls") or []):
-            yield from self._add_tool_call(tool_call, str(tool_call.get("index", place)))
+        if refusal := _told(delta, "refusal", str):
+            yield from self._extend(_Refused, "", refusal)
+        for place, tool_call in enumerate(_told(delta, "tool_calls", list)):
+            yield from self._add_tool_call(tool_call, place)
 
     def end(self, finish_reason: str, usage: Any) -> Iterator[Event]:
         """The last events: what is open is closed, and the whole is told once more."""
@@ -221,16 +237,18 @@ class Composer:
         self._response["usage"] = _usage(usage)
         yield self._event(f"response.{self._response['status']}", response=self._snapshot())
 
-    def _add_tool_call(self, tool_call: Mapping[str, Any], index: str) -> Iterator[Event]:
+    def _add_tool_call(self, tool_call: object, place: int) -> Iterator[Event]:
+        if not isinstance(tool_call, dict):
+            raise UpstreamError
         kind = _CustomCall if tool_call.get("type") == "custom" or "custom" in tool_call else _FunctionCall
-        told = tool_call.get(kind.chat_name) or {}
+        told, index = _told(tool_call, kind.chat_name, dict), str(tool_call.get("index", place))
         if not isinstance(self._open, _ToolCall) or self._open.key != index:
             yield from self._close()
             opened = kind(self._next_id(kind), index)
-            opened.item |= {"call_id": tool_call.get("id") or opened.item["id"], "name": told.get("name") or ""}
+            call_id = _told(tool_call, "id", str) or opened.item["id"]
+            opened.item |= {"call_id": call_id, "name": _told(told, "name", str)}
             yield from self._open_item(opened)
-        piece = told.get(kind.field)
-        if piece:
+        if piece := _told(told, kind.field, str):
             yield from self._grow(piece, [])
 
     def _extend(self, kind: "type[_Item]", key: str, piece: str, logprobs: list[Any] | None = None) -> Iterator[Event]:
@@ -405,6 +423,18 @@ def _usage(usage: Any) -> Event | None:
     }
 
 
+def _told(holder: Mapping[str, Any], field: str, kind: type[_Told]) -> _Told:
+    """What a provider says there; what is empty where it says nothing.
+
+    Raises:
+        UpstreamError: it is of another kind.
+    """
+    value = holder.get(field) or kind()
+    if not isinstance(value, kind):
+        raise UpstreamError
+    return value
+
+
 def _part(event: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     value = event.get(field)
     return value if isinstance(value, dict) else {}
@@ -418,5 +448,5 @@ def _check_not_empty(response: Mapping[str, Any], *, has_content: bool) -> None:
 
 def _text_of(response: Mapping[str, Any]) -> str:
     items = [item for item in response["output"] if isinstance(item, dict)]
-    parts = [part for item in items for part in item.get("content") or [] if isinstance(part, dict)]
+    parts = [part for item in items for part in _told(item, "content", list) if isinstance(part, dict)]
     return "".join(text for part in parts if isinstance(text := part.get("text"), str))

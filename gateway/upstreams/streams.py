@@ -1,14 +1,18 @@
 """One answer on its way in: sent for when it is first wanted, then pulled chunk by chunk, or poured as it arrives."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from traceback import format_tb
 from typing import Protocol
 
 from gateway.errors import UpstreamError
 from gateway.types import Chunk
 from gateway.upstreams.pacing import pace
 from gateway.upstreams.transport import DeadLine, Line, Request, Transport
+
+logger = logging.getLogger(__name__)
 
 _ENOUGH_AHEAD = 64 * 1024  # bytes that may wait to be pulled before the provider is made to wait
 _WORTH_A_THREAD = 256 * 1024  # bytes whose parsing would hold up everyone else on the loop (contract, C33)
@@ -146,7 +150,11 @@ class Stream:
         if self._size > self._most:
             self._hang_up(UpstreamError())
             return
-        chunks = self._reader.feed(piece)
+        try:
+            chunks = self._reader.feed(piece)
+        except Exception as error:  # noqa: BLE001  # whatever a provider says, and whatever no reader foresaw
+            self._hang_up(_misread(error))
+            return
         if self._reader.is_over:
             self._is_ended = True
             self._ring()
@@ -204,6 +212,9 @@ class Stream:
         except UpstreamError:
             self._leave(is_complete=False)
             raise
+        except Exception as error:  # noqa: BLE001  # as in `take`
+            self._leave(is_complete=False)
+            raise _misread(error) from None
         self._leave(is_complete=True)
         return chunks
 
@@ -214,3 +225,10 @@ class Stream:
     def _ring_awaited(self) -> Awaitable[None]:
         self._bell = asyncio.get_running_loop().create_future()
         return self._bell
+
+
+def _misread(error: Exception) -> UpstreamError:
+    """What an answer is that a reader stumbled over. The log gets the way there, not the error's own words: they may be
+    the provider's."""
+    logger.error("An answer could not be read: %s\n%s", type(error).__name__, "".join(format_tb(error.__traceback__)))
+    return UpstreamError()

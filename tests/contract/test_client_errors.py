@@ -55,6 +55,18 @@ class Met:
     why: str = ""
 
 
+async def _ask(client: openai.AsyncOpenAI, call: Call) -> object:
+    if call.operation == "response":
+        return await client.responses.create(**call.body)
+    return await client.chat.completions.create(
+        model=call.body["model"],
+        messages=call.body["messages"],
+        extra_headers=call.headers,
+        extra_body={name: call.body[name] for name in call.body if name not in ("model", "messages")},
+        stream=call.body.get("stream", False),
+    )
+
+
 def make(server: Server, calls: Sequence[Call], *, retries: int = openai.DEFAULT_MAX_RETRIES) -> list[Met]:
     async def make_one(call: Call) -> Met:
         async with openai.AsyncOpenAI(base_url=server.api, api_key=call.key, timeout=60, max_retries=retries) as client:
@@ -64,13 +76,7 @@ def make(server: Server, calls: Sequence[Call], *, retries: int = openai.DEFAULT
                 elif call.operation == "image":
                     await client.images.generate(**call.body, extra_headers=call.headers)
                 else:
-                    answer = await client.chat.completions.create(
-                        model=call.body["model"],
-                        messages=call.body["messages"],
-                        extra_headers=call.headers,
-                        extra_body={name: call.body[name] for name in call.body if name not in ("model", "messages")},
-                        stream=call.body.get("stream", False),
-                    )
+                    answer = await _ask(client, call)
                     if isinstance(answer, openai.AsyncStream):
                         async for _chunk in answer:
                             pass
@@ -207,7 +213,6 @@ LATE = ("upstream_timeout", "unavailable")  # what a crowded machine makes of an
 
 
 def call_of(case: table.Case, key: str) -> Call:
-    if case.form == table.IMAGE:
-        return Call(key, {"model": case.model, "prompt": "a harbor"}, "image")
-    stream = {"stream": True} if case.form == table.STREAM else {}
-    return Call(key, {"model": case.model, "messages": HELLO, **stream})
+    operations = {table.IMAGE: "image", table.RESPONSE_STREAM: "response", table.RESPONSE: "response"}
+    _path, body = table.ASKED[case.form]
+    return Call(key, {"model": case.model, **body}, operations.get(case.form, "chat"))

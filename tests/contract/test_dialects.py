@@ -243,7 +243,8 @@ def test_a_provider_that_speaks_responses_is_asked_in_its_own_words(
 
 
 @pytest.mark.parametrize(
-    ("model", "stream"), [("native-fails", False), ("native-fails", True), ("native-cut", True), ("error-500", True)]
+    ("model", "stream"),
+    [("native-fails", False), ("native-fails", True), ("native-odd", False), ("native-cut", True), ("error-500", True)],
 )
 def test_a_native_response_that_fails_costs_nothing(
     client: Client, speaking: FakeUpstream, model: str, stream: bool

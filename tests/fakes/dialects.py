@@ -289,6 +289,43 @@ async def _image_stream_garbage(out: Out, body: dict[str, Any], attempt: int) ->
     await out.close_stream(done=False)
 
 
+# ---- several choices ---------------------------------------------------------------------------------------------
+
+
+@_speaks("several")
+async def _several(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await _choose(out, body, ends=body["n"])
+
+
+@_speaks("several-but-one-unfinished")
+async def _several_but_one_unfinished(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await _choose(out, body, ends=body["n"] - 1)
+
+
+async def _choose(out: Out, body: dict[str, Any], *, ends: int) -> None:
+    """As many choices as were asked for, word by word in turn; so many of them come to their end."""
+    if not body.get("stream"):
+        [choice] = answer()["choices"]
+        choices = [{**choice, "index": index} for index in range(body["n"])]
+        for unfinished in choices[ends:]:
+            unfinished["finish_reason"] = None
+        await out.json(200, {**answer(), "choices": choices})
+        return
+    await out.open_stream()
+    for word in WORDS:
+        for index in range(body["n"]):
+            await out.event(_of_choice(index, {"content": word}))
+    for index in range(ends):
+        await out.event(_of_choice(index, {}, "stop"))
+    await out.close_stream()
+
+
+def _of_choice(index: int, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    event = piece(delta, finish)
+    event["choices"][0]["index"] = index
+    return event
+
+
 # ---- a provider with /responses of its own -----------------------------------------------------------------------
 
 
@@ -337,6 +374,12 @@ async def _native_fails(out: Out, body: dict[str, Any], attempt: int) -> None:
     await out.close_stream(done=False)
 
 
+@_speaks("native-odd")
+async def _native_odd(out: Out, body: dict[str, Any], attempt: int) -> None:
+    """A message whose content is of another kind than it should be."""
+    await out.json(200, _response("completed", [{"type": "message", "id": "msg_1", "content": 5}]))
+
+
 @_speaks("native-cut")
 async def _native_cut(out: Out, body: dict[str, Any], attempt: int) -> None:
     await out.open_stream()
@@ -375,6 +418,38 @@ async def _azure(out: Out, body: dict[str, Any], attempt: int) -> None:
     await out.close_stream()
 
 
+def _think_later(finish: str | None = None) -> dict[str, Any]:
+    """What the asynchronous filter thinks of words that were sent before: a choice without a delta."""
+    offsets = {"check_offset": 44, "start_offset": 44, "end_offset": 198}
+    thought = {"index": 0, "finish_reason": finish, "content_filter_results": _SAFE, "content_filter_offsets": offsets}
+    return {"id": "", "object": "", "created": 0, "model": "", "choices": [thought], "usage": None}
+
+
+@_speaks("azure-asynchronous")
+async def _azure_asynchronous(out: Out, body: dict[str, Any], attempt: int) -> None:
+    """Its filter holds no word up, and says what it thinks between them and after the end."""
+    await out.open_stream()
+    await out.event(_PROMPT_FILTER)
+    await out.event(piece({"role": "assistant", "content": ""}))
+    for word in WORDS:
+        await out.event(piece({"content": word}))
+        await out.event(_think_later())
+    await out.event(piece({}, "stop"))
+    await out.event(_think_later())
+    if body.get("stream_options", {}).get("include_usage"):
+        await out.event({**piece({}), "choices": [], "usage": USAGE})
+    await out.close_stream()
+
+
+@_speaks("azure-asynchronous-filtered")
+async def _azure_asynchronous_filtered(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await out.open_stream()
+    for word in WORDS:
+        await out.event(piece({"content": word}))
+    await out.event(_think_later("content_filter"))
+    await out.close_stream()
+
+
 @_speaks("azure-filtered")
 async def _azure_filtered(out: Out, body: dict[str, Any], attempt: int) -> None:
     error = {
@@ -389,6 +464,17 @@ async def _azure_inner(out: Out, body: dict[str, Any], attempt: int) -> None:
     """Some of its services name the filter only inside."""
     error = {"message": SECRET, "code": None, "innererror": {"code": "ResponsibleAIPolicyViolation"}}
     await out.json(400, {"error": error})
+
+
+@_speaks("azure-inside-another-code")
+async def _azure_inside_another_code(out: Out, body: dict[str, Any], attempt: int) -> None:
+    error = {"message": SECRET, "code": "400", "inner_error": {"code": "ResponsibleAIPolicyViolation"}}
+    await out.json(400, {"error": error})
+
+
+@_speaks("azure-pictures")
+async def _azure_pictures(out: Out, body: dict[str, Any], attempt: int) -> None:
+    await out.json(400, {"created": 1698435368, "error": {"code": "contentFilter", "message": SECRET}})
 
 
 @_speaks("azure-busy")

@@ -243,6 +243,50 @@ async def _no_message(out: Out, body: dict[str, Any], attempt: int) -> None:
     await out.json(200, {**answer(), "choices": choices})
 
 
+@_fault("nested")
+async def _nested(out: Out, body: dict[str, Any], attempt: int) -> None:
+    """Deep enough to be read and not to be written again."""
+    depths = b'{"more": ' + b"[" * 300 + b"]" * 300 + b", "
+    if body.get("stream"):
+        await _tell(out, b"data: " + depths + _events("Hello").removeprefix(b"data: {") + _END + _DONE)
+        return
+    await out.whole(200, "application/json", depths + _proper(body)[1:])
+
+
+def _odd(name: str, message: dict[str, Any], **more: object) -> None:
+    """A choice that holds something of another kind than it should be."""
+
+    async def say(out: Out, body: dict[str, Any], attempt: int) -> None:
+        if body.get("stream"):
+            odd = {**piece({}), "choices": [{"index": 0, "delta": message, "finish_reason": None, **more}]}
+            await _tell(out, f"data: {json.dumps(odd)}\n\n".encode() + _END + _DONE)
+            return
+        choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop", **more}
+        await out.json(200, {**answer(), "choices": [choice]})
+
+    FAULTS[name] = say
+
+
+_CALL: dict[str, Any] = {"index": 0, "id": "call_1", "type": "function"}
+_odd("arguments-as-object", {"tool_calls": [{**_CALL, "function": {"name": "look", "arguments": {"at": SECRET}}}]})
+_odd("function-as-text", {"tool_calls": [{**_CALL, "function": SECRET}]})
+_odd("logprobs-as-number", {"content": "Hello"}, logprobs={"content": 5})
+_odd("refusal-as-list", {"content": "Hello", "refusal": [SECRET]})
+_odd("text-as-list", {"content": [SECRET]})
+_odd("tool-as-text", {"tool_calls": [SECRET]})
+_odd("tools-as-text", {"tool_calls": SECRET})
+
+
+@_fault("code-as-list")
+async def _code_as_list(out: Out, body: dict[str, Any], attempt: int) -> None:
+    """An error under status 200, with a code of another kind than it should be."""
+    error = {"error": {"message": SECRET, "code": [SECRET]}}
+    if body.get("stream"):
+        await _tell(out, f"data: {json.dumps(error)}\n\n".encode())
+        return
+    await out.json(200, error)
+
+
 @_fault("cost-in-usage")
 async def _cost_in_usage(out: Out, body: dict[str, Any], attempt: int) -> None:
     """A provider that names a price of its own (contract, F89)."""
@@ -370,5 +414,6 @@ def _picture(name: str, encoded: Callable[[], object]) -> None:
 
 
 _picture("image-no-picture", lambda: base64.b64encode(b"MZ\x90\x00" * 100).decode())
+_picture("image-not-ascii", lambda: "港" * 50)
 _picture("image-not-base64", lambda: "%%%" * 50)
 _picture("image-number", lambda: 7)

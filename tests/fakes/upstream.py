@@ -120,6 +120,9 @@ async def _answer_next(fake: FakeUpstream, reader: asyncio.StreamReader, writer:
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
     raw = await reader.readexactly(int(headers.get("content-length", 0)))
     out = Out(writer)
+    if path.startswith("/openai/") and not path.partition("?api-version=")[2]:  # as Azure does
+        await out.json(404, {"error": {"code": "404", "message": "Resource not found"}})
+        return True
     if method == "GET":
         await out.json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in fake.behaviors]})
         return True

@@ -19,7 +19,8 @@ from tests.servers import Server
 from usage.models import UsageRecord
 from usage.types import Outcome
 
-STREAM, PLAIN, IMAGE = FORMS = ("stream", "plain", "image")
+# The call's own dialect is chat but for a response, which the provider is asked for as a chat.
+STREAM, PLAIN, RESPONSE_STREAM, RESPONSE, IMAGE = FORMS = ("stream", "plain", "response stream", "response", "image")
 AT_ONCE = 50  # calls; most of them wait for a deadline
 PATIENCE = 60.0  # seconds until a call counts as hanging
 
@@ -67,6 +68,16 @@ _ONLY_STREAM = {
     "breaks-early",
     "nothing-at-all",
 }
+_ENDINGS = ("response.completed", "response.incomplete")
+_CHAT: dict[str, object] = {"messages": [{"role": "user", "content": "Hi"}]}
+# Where each form is asked for, and with what.
+ASKED: dict[str, tuple[str, dict[str, object]]] = {
+    STREAM: ("/chat/completions", {**_CHAT, "stream": True}),
+    PLAIN: ("/chat/completions", _CHAT),
+    RESPONSE_STREAM: ("/responses", {"input": "Hi", "stream": True}),
+    RESPONSE: ("/responses", {"input": "Hi"}),
+    IMAGE: ("/images/generations", {"prompt": "a harbor"}),
+}
 _NOT_HERE = {"echo", "slow", "unhurried", "firehose", "tools", "resets-once", "fails-once", "image-partial"}
 
 
@@ -105,7 +116,7 @@ def list_cases() -> list[Case]:
     """Every fault in every form it can take."""
     named = {name.removeprefix("image-") if _is_general(name) else name for name in FAULTS}
     faults = sorted((named | set(ADDRESSES)) - _NOT_HERE)
-    return [Case(fault, form) for fault in faults for form in FORMS if fault in ADDRESSES or _has(fault, form)]
+    return [Case(fault, form) for fault in faults for form in FORMS if _has(fault, form)]
 
 
 def _is_general(name: str) -> bool:
@@ -113,9 +124,12 @@ def _is_general(name: str) -> bool:
 
 
 def _has(fault: str, form: str) -> bool:
+    is_general = fault in ADDRESSES or f"image-{fault}" in FAULTS
     if form == IMAGE:
-        return fault.startswith("image-") or f"image-{fault}" in FAULTS
-    return not fault.startswith("image-") and (form == STREAM or fault not in _ONLY_STREAM)
+        return is_general or fault.startswith("image-")
+    if form in (RESPONSE_STREAM, RESPONSE) and is_general and fault != "good":
+        return False  # the same whatever was asked for: it is not asked for in every dialect
+    return not fault.startswith("image-") and (form in (STREAM, RESPONSE_STREAM) or fault not in _ONLY_STREAM)
 
 
 def run(server: Server, cases: Iterable[Case]) -> dict[Case, str]:
@@ -164,12 +178,7 @@ async def _ask_all(server: Server, cases: list[Case], keys: list[str]) -> list[S
 
 async def ask(web: httpx2.AsyncClient, case: Case, key: str) -> Seen:
     """Make the call of a case, and look at what comes back as a careful client does."""
-    path = "/chat/completions"
-    body: dict[str, object] = {"messages": [{"role": "user", "content": "Hi"}]}
-    if case.form == IMAGE:
-        path, body = "/images/generations", {"prompt": "a harbor"}
-    if case.form == STREAM:
-        body["stream"] = True
+    path, body = ASKED[case.form]
     answer = await web.post(path, json={"model": case.model, **body}, headers={"authorization": f"Bearer {key}"})
     if answer.status_code == 503 and '"unavailable"' in answer.text:  # a crowd at the ledger: nothing was admitted
         await asyncio.sleep(1)
@@ -179,19 +188,25 @@ async def ask(web: httpx2.AsyncClient, case: Case, key: str) -> Seen:
         error = answer.json().get("error")
         code = _code(error) if error else ""
         return Seen(answer.status_code, code, is_answered=not error and answer.is_success, request_id=request_id)
-    return _read_stream(answer.text, request_id)
+    events = [line for line in answer.text.split("\n\n") if not line.startswith(":") and line]
+    assert answer.text.endswith("\n\n"), answer.text[-100:]
+    code = _end_of_response(events) if case.form == RESPONSE_STREAM else _end_of_chat(events)
+    return Seen(200, code, is_begun=bool(code), is_answered=not code, request_id=request_id)
 
 
-def _read_stream(text: str, request_id: str) -> Seen:
-    events = [line.removeprefix("data: ") for line in text.split("\n\n") if not line.startswith(":") and line]
-    assert text.endswith("\n\n"), text[-100:]
-    if events[-1] == "[DONE]":
-        assert not any("error" in json.loads(event) for event in events[:-1])
-        return Seen(200, is_answered=True, request_id=request_id)
-    assert "[DONE]" not in events
-    last = json.loads(events[-1])
-    assert all(json.loads(event)["object"] == "chat.completion.chunk" for event in events[:-1])
-    return Seen(200, _code(last["error"]), is_begun=True, request_id=request_id)
+def _end_of_chat(events: list[str]) -> str:
+    """The code of the error at the end of a stream; "" at a proper end."""
+    *earlier, last = [event.removeprefix("data: ") for event in events]
+    assert all(json.loads(event)["object"] == "chat.completion.chunk" for event in earlier)
+    return "" if last == "[DONE]" else _code(json.loads(last)["error"])
+
+
+def _end_of_response(events: list[str]) -> str:
+    """The code of the error at the end of a stream; "" at a proper end."""
+    *earlier, last = [json.loads(event.partition("data: ")[2]) for event in events]
+    assert [event["sequence_number"] for event in earlier] == list(range(len(earlier)))
+    assert not any(event["type"] in _ENDINGS for event in earlier)
+    return "" if last.get("type") in _ENDINGS else _code(last["error"])
 
 
 def _code(error: dict[str, object]) -> str:

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import openai
 import orjson
 import pytest
 
 from core.ids import new_id
 from core.types import Operation
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError
-from gateway.types import Call, Chunk, ProviderKind, Target
+from gateway.types import Call, Chunk, Dialect, Picture, ProviderKind, Target
 from gateway.upstreams import get_adapter
 from gateway.upstreams.base import Adapter
 from tests.fakes.dialects import AZURE_SECRET, AZURE_VERSION
@@ -23,7 +24,7 @@ async def azure() -> AsyncIterator[Adapter]:
     await adapter.close()
 
 
-def target(upstream: FakeUpstream, deployment: str) -> Target:
+def target(upstream: FakeUpstream, deployment: str, *, speaks_responses: bool = False) -> Target:
     return Target(
         model="public",
         upstream_model=deployment,
@@ -33,13 +34,18 @@ def target(upstream: FakeUpstream, deployment: str) -> Target:
         api_version=AZURE_VERSION,
         credential=AZURE_SECRET,
         max_output_tokens=64,
+        speaks_responses=speaks_responses,
     )
 
 
 async def ask(azure: Adapter, upstream: FakeUpstream, deployment: str, *, stream: bool) -> list[Chunk]:
     body: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 100}
     call = Call(id=new_id(), operation=Operation.CHAT, model="public", body=body, stream=stream)
-    chunks, reply = [], azure.open(target(upstream, deployment), call)
+    return await read(azure, target(upstream, deployment), call)
+
+
+async def read(azure: Adapter, target: Target, call: Call) -> list[Chunk]:
+    chunks, reply = [], azure.open(target, call)
     try:
         while True:
             chunks.append(await anext(reply))
@@ -62,6 +68,38 @@ async def test_a_deployment_is_asked_as_azure_wants_it(azure: Adapter, upstream:
     assert "max_tokens" not in arrival.body
 
 
+PICTURE = Picture(b"x", "image/png")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "deployment", "body"),
+    [
+        (Dialect.CHAT, "azure-chat", {"messages": [{"role": "user", "content": "Hi"}]}),
+        (Dialect.RESPONSES, "native", {"input": "Hi"}),
+        (Dialect.IMAGES, "image-good", {"prompt": "a harbor"}),
+        (Dialect.EDITS, "image-edits", {"prompt": "a junk", "image": [PICTURE]}),
+        (Dialect.EMBEDDINGS, "embed-good", {"input": "Hi"}),
+        (Dialect.MODERATIONS, "omni-moderation-latest", {"input": "Hi"}),
+    ],
+    ids=lambda value: value if isinstance(value, Dialect) else "",
+)
+async def test_it_is_asked_where_its_official_client_asks(
+    azure: Adapter, upstream: FakeUpstream, dialect: Dialect, deployment: str, body: dict[str, Any]
+) -> None:
+    asked = target(upstream, deployment, speaks_responses=True)
+    await read(azure, asked, Call(new_id(), Operation.CHAT, "public", body, spelled=dialect))
+    official = openai.AsyncAzureOpenAI(
+        azure_endpoint=asked.base_url, api_version=AZURE_VERSION, api_key=AZURE_SECRET, max_retries=0
+    )
+    async with official:
+        told = {name: value for name, value in body.items() if name != "image"}
+        await official.post(dialect, body={"model": deployment, **told}, cast_to=object)
+
+    ours, theirs = upstream.calls()
+    assert (ours.path, ours.model) == (theirs.path, theirs.model)
+    assert ours.headers["api-key"] == theirs.headers["api-key"]
+
+
 async def test_what_its_filter_thinks_of_the_prompt_is_not_handed_on(azure: Adapter, upstream: FakeUpstream) -> None:
     chunks = await ask(azure, upstream, "azure-chat", stream=True)
 
@@ -73,7 +111,13 @@ async def test_what_its_filter_thinks_of_the_prompt_is_not_handed_on(azure: Adap
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 @pytest.mark.parametrize(
     ("deployment", "error"),
-    [("azure-filtered", ContentFiltered), ("azure-inner", ContentFiltered), ("azure-busy", UpstreamBusy)],
+    [
+        ("azure-filtered", ContentFiltered),
+        ("azure-inner", ContentFiltered),
+        ("azure-inside-another-code", ContentFiltered),
+        ("azure-pictures", ContentFiltered),
+        ("azure-busy", UpstreamBusy),
+    ],
 )
 async def test_its_refusals_are_understood(
     azure: Adapter, upstream: FakeUpstream, deployment: str, error: type[UpstreamError], stream: bool

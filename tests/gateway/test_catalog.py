@@ -77,7 +77,9 @@ def test_a_model_that_a_rule_forbids_is_not_listed(catalog: None, caller: Princi
 @pytest.fixture
 def azure(db: None) -> Upstream:
     provider = Provider.objects.create(slug="azure", name="Azure", kind=ProviderKind.AZURE)
-    upstream = Upstream.objects.create(provider=provider, name="east", base_url="https://east.example")
+    upstream = Upstream.objects.create(
+        provider=provider, name="east", base_url="https://east.example", api_version="2026-10-21"
+    )
     set_credential(upstream_id=upstream.pk, secret="az-secret")
     upstream.refresh_from_db()
     return upstream
@@ -131,6 +133,7 @@ def test_the_admin_takes_a_credential_and_never_shows_it(azure: Upstream, root: 
     client.force_login(root)
     address = f"/admin/gateway/upstream/{azure.pk}/change/"
     form = {"provider": azure.provider_id, "name": "east", "base_url": azure.base_url, "is_enabled": "on"}
+    form["api_version"] = azure.api_version
 
     assert b"az-secret" not in client.get(address).content
     assert client.post(address, {**form, "credential": ""}).status_code == 302

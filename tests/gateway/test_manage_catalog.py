@@ -15,9 +15,10 @@ from gateway.errors import UpstreamError
 from gateway.models import Model, Provider, Upstream
 from gateway.routing import Circuit
 from gateway.selectors import access_of, end_of_credential
-from gateway.services import create_model, create_provider, examine_upstream
+from gateway.services import create_model, create_provider, examine_upstream, list_offered_models
 from gateway.types import ProviderKind, Target
 from gateway.upstreams import get_adapter
+from tests.fakes.dialects import AZURE_SECRET, AZURE_VERSION
 from tests.fakes.upstream import FakeUpstream
 
 MODELS, PROVIDERS = "/manage/models/", "/manage/providers/"
@@ -298,6 +299,60 @@ def test_the_name_of_an_address_is_taken_once(desk: Client, east: Upstream) -> N
 
     assert response.status_code == 400
     assert Upstream.objects.count() == 1
+
+
+# ---- Azure, which has no address of its own, and none without a version ----------------------------------------------
+
+EAST = {"name": "east", "base_url": "https://east.example", "api_version": AZURE_VERSION, "is_enabled": "on"}
+
+
+@pytest.fixture
+def azure(db: None) -> Upstream:
+    columns = {"name": "Azure", "slug": "azure", "kind": "azure"}
+    return create_provider(columns=columns, address=EAST | {"is_enabled": True}, secret=AZURE_SECRET).upstreams.get()
+
+
+@pytest.mark.parametrize("missing", ["base_url", "api_version"])
+def test_azure_needs_both_whichever_door_it_comes_through(desk: Client, azure: Upstream, missing: str) -> None:
+    sent = EAST | {missing: "", "credential": "another"}
+    provider = {"name": "West", "slug": "west", "kind": "azure"}
+    new = desk.post(f"{PROVIDERS}new/", provider | {f"address-{name}": value for name, value in sent.items()})
+    one_more = desk.post(f"{PROVIDERS}{azure.provider_id}/addresses/new/", sent | {"name": "north"})
+    changed = desk.post(address_of(azure), sent)
+    admins = desk.post(f"/admin/gateway/upstream/{azure.pk}/change/", sent | {"provider": azure.provider_id})
+
+    forms = [new.context["address_form"], one_more.context["form"], changed.context["form"]]
+    for form in (*forms, admins.context["adminform"].form):
+        assert form.errors == {missing: ["Azure OpenAI needs this."]}
+    assert Provider.objects.filter(slug="west").exists() is False
+    assert access_of(Upstream.objects.get()) == ("https://east.example", AZURE_SECRET)
+
+
+def test_a_provider_becomes_azure_when_its_addresses_can(desk: Client, east: Upstream) -> None:
+    address = f"{PROVIDERS}{east.provider_id}/"
+    wish = {"name": "Two", "slug": "two", "kind": "azure"}
+    refused = desk.post(address, wish)
+    asked = desk.patch(f"/api/providers/{east.provider_id}/", {"kind": "azure"}, content_type="application/json")
+    assert (refused.status_code, list(refused.context["form"].errors)) == (400, ["kind"])
+    assert (asked.status_code, list(asked.json()["error"]["fields"])) == (400, ["kind"])
+
+    desk.post(address_of(east), address_form(api_version=AZURE_VERSION))
+    assert desk.post(address, wish).status_code == 302
+
+
+def test_the_key_of_an_azure_without_an_address_goes_nowhere(azure: Upstream) -> None:
+    Upstream.objects.update(base_url="")  # as rows of earlier versions may be
+    upstream = Upstream.objects.get()
+
+    assert access_of(upstream) == ("", AZURE_SECRET)
+    with pytest.raises(UpstreamError):
+        list_offered_models(upstream)
+
+
+def test_the_test_of_azure_names_its_version(azure: Upstream, upstream: FakeUpstream) -> None:
+    Upstream.objects.update(base_url=f"http://127.0.0.1:{upstream.port}")
+
+    assert examine_upstream(upstream_id=azure.pk).is_well
 
 
 # ---- how they do -----------------------------------------------------------------------------------------------------
