@@ -463,8 +463,9 @@ def _sweep_one(call_id: UUID) -> bool:
         via=Via(reservation.via),
         operation=Operation(reservation.operation),
         model=reservation.model,
-        provider="",
+        provider="",  # the row does not say where the call had gone: a column would cost every call
         outcome=Outcome.LOST,
+        code="swept",
         prompts=used,
         started_at=reservation.created_at,
         first_content_at=reservation.settled_at,
