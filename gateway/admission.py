@@ -32,7 +32,7 @@ from gateway.errors import IdempotencyInFlight, ModelNotFound
 from gateway.prices import actual_amounts, bound_amounts, bounded, count_turns
 from gateway.snapshot import NotRemembered, Snapshot
 from gateway.types import Admission, Answer, Asking, Call, Ending, ExtraFields, Refused, Target
-from policies.errors import PolicyRefused
+from policies.errors import AcknowledgmentRequired, PolicyRefused
 from policies.services import check_acknowledged, check_open
 from quotas.errors import QuotaExhausted, TooManyTurns
 from quotas.models import Reservation
@@ -78,11 +78,21 @@ def conclude(admission: Admission, ending: Ending) -> None:
 
 def withdraw(admission: Admission) -> None:
     """The person takes back a call that waited and was never sent: what it held is given back, the record says so."""
-    call_id = admission.call.id
-    with transaction.atomic():
-        with open_batch(at=clock.now(), calls=[call_id]) as batch:
-            batch.release(call_id)
-        record_many([_record_of(admission, Ending(Outcome.CLIENT_LEFT, "withdrawn"), prompts=0)])
+    _give_back(admission, _record_of(admission, Ending(Outcome.CLIENT_LEFT, "withdrawn"), prompts=0))
+
+
+def check_still_welcome(admission: Admission) -> None:
+    """A call that waited is about to be sent, and its person has accepted what was published meanwhile (C26).
+
+    Raises:
+        AcknowledgmentRequired: what the call held is given back, and the refusal recorded.
+    """
+    person, at = admission.principal, admission.admitted_at
+    try:
+        check_acknowledged(user_id=person.user_id)
+    except AcknowledgmentRequired as refusal:
+        _give_back(admission, _record_of_refusal(person, admission.call, admission.course_id, refusal.code, at))
+        raise
 
 
 @dataclass(slots=True, eq=False)
@@ -375,6 +385,14 @@ def _find_place(principal: Principal, tag: Tag) -> Enrollment:
     return place
 
 
+@transaction.atomic
+def _give_back(admission: Admission, record: Record) -> None:
+    """End a call that was never sent."""
+    with open_batch(at=clock.now(), calls=[admission.call.id]) as batch:
+        batch.release(admission.call.id)
+    record_many([record])
+
+
 def _end_reservation(batch: Batch, admission: Admission, ending: Ending) -> Record:
     """Move the reservation to its end; the record says what the call cost."""
     call_id, prompts = admission.call.id, admission.prompts
@@ -445,8 +463,9 @@ def _sweep_one(call_id: UUID) -> bool:
         via=Via(reservation.via),
         operation=Operation(reservation.operation),
         model=reservation.model,
-        provider="",
+        provider="",  # the row does not say where the call had gone: a column would cost every call
         outcome=Outcome.LOST,
+        code="swept",
         prompts=used,
         started_at=reservation.created_at,
         first_content_at=reservation.settled_at,

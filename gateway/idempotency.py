@@ -1,7 +1,7 @@
 """The first answer under an Idempotency-Key, kept for 24 hours (contract, C19).
 
 Only an answer that was served is kept: who was refused, or failed by the provider, was given the prompt back, and the
-same key may try again.
+same key may try again. So may whose server died, once its lease has run out: until then nobody knows that it did.
 """
 
 from collections.abc import Collection
@@ -16,9 +16,10 @@ from gateway.models import IdempotencyKey
 from gateway.types import Answer, Claim
 from quotas.selectors import find_reservation
 from quotas.services import LEASE
-from quotas.types import OPEN_STATES
+from quotas.types import OPEN_STATES, State
 
 KEPT = timedelta(hours=24)
+_GIVEN_BACK = (State.RELEASED, State.REVERSED)  # nobody answers, or will
 
 
 @transaction.atomic
@@ -58,9 +59,9 @@ def keep(call_id: UUID, answer: Answer) -> None:
     )
 
 
-def forget(call_id: UUID) -> None:
-    """The call came to nothing: its key is free."""
-    IdempotencyKey.objects.filter(call_id=call_id, status=None).delete()
+def forget(*call_ids: UUID) -> None:
+    """The calls came to nothing: their keys are free."""
+    IdempotencyKey.objects.filter(call_id__in=call_ids, status=None).delete()
 
 
 def purge() -> None:
@@ -71,12 +72,14 @@ def purge() -> None:
 
 
 def _is_over(row: IdempotencyKey) -> bool:
-    """Whether the key is free again: after 24 hours, or when the process that answered under it died."""
+    """Whether the key is free again: after 24 hours, or when nothing came of the call that took it."""
     now = clock.now()
     if row.status is not None:
         return now >= row.created_at + KEPT
     reservation = find_reservation(row.call_id)
     if reservation is None:
         return now >= row.created_at + LEASE  # taken a moment ago, not yet admitted
+    if reservation.state in _GIVEN_BACK:
+        return True
     # An answer is kept just after its call has ended: the lease is that of the process that answers.
     return reservation.state not in OPEN_STATES and now >= reservation.lease_until

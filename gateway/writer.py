@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from core.errors import Unavailable
 from core.threads import hop, hop_to_writer
+from gateway import idempotency
 from gateway.admission import Case, Concluding, Settling, write
 from gateway.patience import SECONDS, TICK, Silence
 from gateway.snapshot import Snapshot
@@ -88,6 +89,9 @@ class _Queue:
                 errors = await self._try(together)
                 for one, error in zip(together, errors, strict=True):
                     self._wake(one, error)
+                failed = [one.item for one, error in zip(together, errors, strict=True) if error is not None]
+                if failed:
+                    await _free_claims(failed)
         finally:
             self._work, self._together = None, []
             if self._look is not None:
@@ -123,6 +127,16 @@ class _Queue:
             one.written.set_exception(_copy(error))
         else:
             one.written.set_result(None)
+
+
+async def _free_claims(failed: Sequence[Item]) -> None:
+    """Free the Idempotency-Keys of calls that were not admitted after all: each was taken before its batch (C19)."""
+    claimed = [item.asking.id for item in failed if isinstance(item, Case) and item.asking.claim is not None]
+    if claimed:
+        try:
+            await hop_to_writer(idempotency.forget, *claimed)
+        except (DatabaseError, InterfaceError):
+            logger.warning("%d Idempotency-Keys stay taken for a while.", len(claimed), exc_info=True)
 
 
 async def admit_soon(asking: Asking) -> Admission | Answer | Refused:

@@ -72,7 +72,8 @@ def list_days(first_day: date, last_day: date) -> list[Day]:
             day=day,
             answered=_answered(calls[day]),
             refused=calls[day].get(Outcome.REFUSED, 0),
-            failed=_failed(calls[day]),
+            failed=calls[day].get(Outcome.UPSTREAM_FAILED, 0),
+            lost=calls[day].get(Outcome.LOST, 0),
             prompts=prompts[day],
             tokens=tokens[day],
         )
@@ -98,6 +99,7 @@ def _stretch(first_day: date, last_day: date, days: list[Day]) -> Stretch:
         answered=sum(day.answered for day in days),
         refused=sum(day.refused for day in days),
         failed=sum(day.failed for day in days),
+        lost=sum(day.lost for day in days),
         tokens=sum(day.tokens for day in days),
     )
 
@@ -142,7 +144,3 @@ def _others(course: Course, by_user: dict[int, Summary]) -> tuple[int, Summary]:
 
 def _answered(calls: dict[str, int]) -> int:
     return calls.get(Outcome.SERVED, 0) + calls.get(Outcome.CLIENT_LEFT, 0)
-
-
-def _failed(calls: dict[str, int]) -> int:
-    return calls.get(Outcome.UPSTREAM_FAILED, 0) + calls.get(Outcome.LOST, 0)

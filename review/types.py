@@ -77,6 +77,7 @@ class Stretch:
     answered: int
     refused: int
     failed: int
+    lost: int
     tokens: int
 
 
@@ -88,5 +89,6 @@ class Day:
     answered: int
     refused: int
     failed: int
+    lost: int
     prompts: int
     tokens: int

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -28,6 +29,7 @@ from review.selectors import list_days, read_course, read_stretches, same_days_b
 from review.simulation import simulate
 from review.types import CourseUse, Day, Stretch
 from usage.selectors import count_new_alarms
+from usage.types import Outcome
 
 _DAYS_SHOWN = 30
 
@@ -160,10 +162,14 @@ def _compared(now: Stretch, before: Stretch) -> dict[str, Any]:
         "answered": _("Answered calls"),
         "refused": _("Refused calls"),
         "failed": _("Failed calls"),
+        "lost": _("Lost calls"),
         "tokens": _("Tokens"),
     }
+    # Nobody but us can say what became of these.
+    pages = {"lost": f"{reverse('manage_calls')}?outcome={Outcome.LOST}&first_day={now.first_day}"} if now.lost else {}
     rows = [
-        {"title": title, "now": getattr(now, name), "before": getattr(before, name)} for name, title in titles.items()
+        {"title": title, "now": getattr(now, name), "before": getattr(before, name), "page": pages.get(name)}
+        for name, title in titles.items()
     ]
     return {"first_day": now.first_day, "before": before, "rows": [row | _trend(row) for row in rows]}
 
@@ -181,11 +187,12 @@ def _by_outcome(days: list[Day]) -> list[tuple[str, list[int]]]:
         (_("answered"), [day.answered for day in days]),
         (_("refused"), [day.refused for day in days]),
         (_("failed"), [day.failed for day in days]),
+        (_("lost"), [day.lost for day in days]),
     ]
 
 
 def _finding(days: list[Day]) -> str:
-    calls = {day.day: day.answered + day.refused + day.failed for day in days}
+    calls = {day.day: day.answered + day.refused + day.failed + day.lost for day in days}
     busiest = max(days, key=lambda day: calls[day.day])
     if not calls[busiest.day]:
         return _("No calls in the last 30 days")

@@ -103,8 +103,8 @@ def make_images(
 def claim_image_job(*, job_id: UUID) -> Admission | None:
     """Take a job that waits, or whose worker died, for this worker alone; None when there is nothing to do.
 
-    The admission is the one given when the person pressed. A person who was suspended since, or a reservation that
-    is no longer open, fails the job at no cost.
+    The admission is the one given when the person pressed. A person who was suspended since, or has not accepted a
+    clause published since, or a reservation that is no longer open, fails the job at no cost.
     """
     now = clock.now()
     claimed = ImageJob.objects.filter(_claimable(now), pk=job_id).update(
@@ -116,7 +116,9 @@ def claim_image_job(*, job_id: UUID) -> Admission | None:
     try:
         if job.call_id is None or not selectors.is_dispatched(job.call_id):
             raise Lost
-        return _admission_of(job)
+        admission = _admission_of(job)
+        gate.check_still_welcome(admission)
+        return admission
     except DomainError as error:
         fail_image_job(job_id=job_id, code=error.code)
         return None

@@ -448,7 +448,7 @@ def _make(call: DemoCall) -> None:
         case Outcome.LOST:
             with clock.telling(call.at + quotas.LEASE):
                 quotas.expire(call_id=call.id)
-            _record(call, call.outcome)
+            _record(call, call.outcome, code="swept")
         case _:
             with clock.telling(call.at + call.wait):
                 quotas.settle(call_id=call.id)

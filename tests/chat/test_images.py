@@ -32,6 +32,9 @@ from quotas.services import set_quota
 from quotas.types import State
 from tests.chat.conftest import AddModel
 from tests.chat.server import RunningServer, Visitor
+from tests.policies.test_acknowledge import publish
+from usage.models import UsageRecord
+from usage.types import Outcome
 
 WISH: dict[str, Any] = {"prompt": "A coral reef", "size": ImageSize.SQUARE, "count": 1}
 
@@ -241,6 +244,21 @@ def test_a_person_suspended_meanwhile_gets_no_image(student: Principal) -> None:
     assert services.claim_image_job(job_id=job.pk) is None
 
     assert ImageJob.objects.get(pk=job.pk).code == "account_suspended"
+
+
+def test_c26_a_clause_published_meanwhile_holds_for_an_image_that_waits(visitor: Visitor, student: Principal) -> None:
+    job = wish(student)
+    publish()
+
+    assert services.claim_image_job(job_id=job.pk) is None
+
+    job.refresh_from_db()
+    assert (job.progress, job.code, job.prompts) == (Progress.FAILED, "acknowledgment_required", 0)
+    assert left(student) == 20
+    assert UsageRecord.objects.values_list("outcome", "code", "prompts").get() == (Outcome.REFUSED, job.code, 0)
+    assert find_differences() == []
+    tile = visitor.http.get(f"/images/jobs/{job.pk}/", headers={"Accept": "text/html"})
+    assert "Please read and accept the current clauses first" in tile.text
 
 
 # ---- pictures ---------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from courses.models import Course, Enrollment
 from gateway.models import Upstream
 from policies.models import AccessRule
 from policies.services import install_clauses
-from quotas.models import Reservation
+from quotas.models import Allowance, Reservation
+from quotas.selectors import find_differences
 from quotas.services import set_quota
 from quotas.types import Period, Unit
 from tests.fakes.upstream import ANSWER, SECRET, FakeUpstream
@@ -90,6 +91,16 @@ def test_images_arrive_and_cost_one_prompt_each(client: openai.OpenAI) -> None:
 
     assert [base64.b64decode(image.b64_json or "")[:4] for image in answer.parse().data or []] == [b"\x89PNG"] * 2
     assert answer.headers["x-ratelimit-remaining-prompts"] == "18"
+
+
+def test_c39_two_pictures_of_three_cost_two(client: openai.OpenAI) -> None:
+    answer = client.images.with_raw_response.generate(model="image-partial", prompt="a harbor", n=3)
+
+    assert len(answer.parse().data or []) == 2
+    assert answer.headers["x-ratelimit-remaining-prompts"] == "17"  # three are held meanwhile
+    assert UsageRecord.objects.values_list("outcome", "images", "prompts").get() == (Outcome.SERVED, 2, 2)
+    assert Allowance.objects.values_list("used", "held").get() == (2, 0)
+    assert find_differences() == []
 
 
 def test_the_placeholder_answers_like_an_image_model(client: openai.OpenAI) -> None:

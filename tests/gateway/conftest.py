@@ -1,15 +1,17 @@
-"""Sara before the gateway, in this process."""
+"""Sara before the gateway, in this process and at a server."""
 
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx2
 import pytest
 
 from accounts.authentication import principal_of
 from accounts.models import User
 from accounts.types import Principal
 from gateway.services import sync_catalog
+from tests.servers import Server
 
 
 @pytest.fixture
@@ -22,6 +24,14 @@ def catalog(db: None) -> None:
 def caller(sara: User) -> Principal:
     """Sara, as the gateway knows her."""
     return principal_of(sara)
+
+
+@pytest.fixture
+def web(server: Server, saras_key: str) -> Iterator[httpx2.Client]:
+    """Sara's program."""
+    headers = {"authorization": f"Bearer {saras_key}"}
+    with httpx2.Client(base_url=server.address, headers=headers, timeout=20) as web:
+        yield web
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import base64
 import http.client
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,18 +10,10 @@ import httpx2
 import pytest
 
 from quotas.models import Reservation
-from tests.fakes.upstream import ANSWER, FakeUpstream
+from tests.fakes.upstream import FakeUpstream
 from tests.servers import Server, running_server
-from usage.models import UsageRecord
 
 CHAT = {"model": "good", "messages": [{"role": "user", "content": "Hi"}]}
-
-
-@pytest.fixture
-def web(server: Server, saras_key: str) -> Iterator[httpx2.Client]:
-    headers = {"authorization": f"Bearer {saras_key}"}
-    with httpx2.Client(base_url=server.address, headers=headers, timeout=20) as web:
-        yield web
 
 
 def code_of(answer: httpx2.Response) -> str:
@@ -183,51 +174,3 @@ def test_a_database_that_is_away_is_said_to_be_away(tmp_path: Path, upstream: Fa
     assert (answer.status_code, code_of(answer)) == (503, "unavailable")
     assert answer.headers["retry-after"]
     assert upstream.calls() == []
-
-
-# ---- Idempotency-Key --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
-def test_c19_the_same_key_and_body_get_the_first_answer_again(
-    web: httpx2.Client, offered: FakeUpstream, stream: bool
-) -> None:
-    headers = {"idempotency-key": "homework-1"}
-    first, second = (web.post("/v1/chat/completions", json={**CHAT, "stream": stream}, headers=headers) for _ in "ab")
-
-    assert ANSWER.split()[0] in first.text
-    assert second.text == first.text
-    assert second.headers["content-type"] == first.headers["content-type"]
-    assert second.headers["idempotent-replayed"] == "true"
-    assert len(offered.calls()) == 1
-    assert UsageRecord.objects.count() == 1
-
-
-def test_c19_the_same_key_with_another_body_is_refused(web: httpx2.Client) -> None:
-    headers = {"idempotency-key": "homework-2"}
-    web.post("/v1/chat/completions", json=CHAT, headers=headers)
-
-    answer = web.post("/v1/chat/completions", json={**CHAT, "temperature": 1}, headers=headers)
-
-    assert (answer.status_code, code_of(answer)) == (422, "idempotency_key_reused")
-    assert answer.headers["x-should-retry"] == "false"
-
-
-def test_c19_the_same_key_while_the_first_runs_is_told_to_wait(web: httpx2.Client, offered: FakeUpstream) -> None:
-    headers = {"idempotency-key": "homework-3"}
-    body = {**CHAT, "model": "slow", "stream": True}
-    with web.stream("POST", "/v1/chat/completions", json=body, headers=headers) as first:
-        lines = first.iter_lines()  # kept, for it hangs up when it is forgotten
-        next(lines)
-        answer = web.post("/v1/chat/completions", json=body, headers=headers)
-
-    assert (answer.status_code, code_of(answer)) == (409, "idempotency_in_flight")
-    assert answer.headers["retry-after"] == "1"
-
-
-def test_a_failure_leaves_the_key_free(web: httpx2.Client, offered: FakeUpstream) -> None:
-    headers = {"idempotency-key": "homework-4"}
-    for _ in range(2):
-        assert web.post("/v1/chat/completions", json={**CHAT, "model": "error-400"}, headers=headers).status_code == 400
-
-    assert len(offered.calls()) == 2

@@ -17,9 +17,9 @@ from core import clock
 from core.errors import Unavailable
 from core.ids import new_id
 from core.types import Operation
-from gateway import writer
+from gateway import idempotency, writer
 from gateway.services import sync_catalog
-from gateway.types import Admission, Answer, Asking, Call, Ending, ExtraFields, Refused
+from gateway.types import Admission, Answer, Asking, Call, Claim, Ending, ExtraFields, Refused
 from gateway.writer import admit_soon, conclude_soon, drain, settle_soon
 from quotas import services
 from quotas.errors import QuotaExhausted
@@ -145,12 +145,14 @@ def test_c04_whatever_statement_fails_nothing_is_half_done(caller: Principal, er
     assert Allowance.objects.get().held == 1  # the first call still runs, and none is held that nobody knows of
 
 
-def test_who_gives_up_waiting_holds_nothing(caller: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_gives_up_waiting_holds_nothing(caller: Principal) -> None:
+    homework = Claim("/v1/chat/completions", "homework", "0" * 64)
+
     async def give_up() -> object:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(writer, "_PATIENCE", 0)
             patch.setattr(writer, "TICK", 0)
-            answer = await admit_soon(asking(caller))
+            answer = await admit_soon(asking(caller)._replace(claim=lambda: homework))
         await drain()
         return answer
 
@@ -159,6 +161,7 @@ def test_who_gives_up_waiting_holds_nothing(caller: Principal, monkeypatch: pyte
     assert isinstance(refused.error, Unavailable)
     assert not Allowance.objects.filter(held__gt=0).exists()
     assert find_differences() == []
+    assert idempotency.take(caller.user_id, homework, call_id=new_id()) is None  # the key is free at once (C19)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def some_calls(sara: User, omar: User, monkeypatch: pytest.MonkeyPatch) -> None:
     record(sara, started_at=datetime(2026, 11, 21, 4, 0, tzinfo=UTC))
     record(sara, started_at=datetime(2026, 11, 22, 1, 0, tzinfo=UTC))
     record(omar, started_at=datetime(2026, 11, 22, 2, 0, tzinfo=UTC), outcome=Outcome.REFUSED, prompts=0)
-    record(omar, started_at=datetime(2026, 11, 22, 3, 0, tzinfo=UTC), outcome=Outcome.LOST, prompts=0)
+    record(omar, started_at=datetime(2026, 11, 22, 3, 0, tzinfo=UTC), outcome=Outcome.LOST, code="swept", prompts=0)
 
 
 @pytest.mark.usefixtures("some_calls")
@@ -31,7 +31,7 @@ def test_today_and_the_month_stand_against_the_days_before(client: Client, root:
     today = {row["title"]: (row["now"], row["before"]) for row in context["today"]["rows"]}
     assert today["Active people"] == (2, 1)
     assert today["Prompts"] == (1, 1)
-    assert (today["Refused calls"], today["Failed calls"]) == ((1, 0), (1, 0))
+    assert (today["Refused calls"], today["Failed calls"], today["Lost calls"]) == ((1, 0), (0, 0), (1, 0))
     month = {row["title"]: (row["now"], row["before"], row["change"]) for row in context["month"]["rows"]}
     assert month["Prompts"] == (2, 1, 100)
     assert month["Refused calls"] == (1, 0, None)
@@ -41,11 +41,23 @@ def test_today_and_the_month_stand_against_the_days_before(client: Client, root:
 def test_the_chart_of_days_has_its_table(client: Client, root: User) -> None:
     client.force_login(root)
     response = client.get("/manage/")
-    assert [(d.day, d.answered, d.refused, d.failed) for d in response.context["days"][:2]] == [
-        (date(2026, 11, 22), 1, 1, 1),
-        (date(2026, 11, 21), 1, 0, 0),
+    assert [(d.day, d.answered, d.refused, d.failed, d.lost) for d in response.context["days"][:2]] == [
+        (date(2026, 11, 22), 1, 1, 0, 1),
+        (date(2026, 11, 21), 1, 0, 0, 0),
     ]
     assert "Busiest day of the last 30: 22 November, with 3 calls" in response.content.decode()
+
+
+@pytest.mark.usefixtures("some_calls")
+def test_c37_lost_calls_lead_to_what_became_of_them(client: Client, sara: User, root: User) -> None:
+    record(sara, started_at=clock.now(), outcome=Outcome.UPSTREAM_FAILED, code="upstream_error", prompts=0)
+    client.force_login(root)
+    (page,) = {row["page"] for row in client.get("/manage/").context["today"]["rows"] if row["page"]}
+
+    calls = client.get(page)
+
+    assert [(call.user.name, call.code) for call in calls.context["records"]] == [("Omar Lee", "swept")]
+    assert "<code>swept</code>" in calls.content.decode()
 
 
 def test_a_university_without_any_use_has_a_first_page_too(client: Client, root: User) -> None:
