@@ -76,7 +76,7 @@ def openai_python() -> None:
         options = {"include_usage": True}
         chunks = list(chat(model=MODEL, messages=HELLO, max_tokens=FEW, stream=True, stream_options=options))
         text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-        return is_answer(text) and chunks[-1].usage.total_tokens >= 12
+        return is_answer(text) and (chunks[-1].usage.total_tokens == 12 or MODEL != "good")
 
     def look_up() -> bool:
         question = [{"role": "user", "content": "Please look_up 42"}]
