@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -34,7 +35,7 @@ from policies.selectors import remember_notices
 from policies.services import install_clauses
 from tests.fakes.dialects import DIALECTS
 from tests.fakes.upstream import FakeUpstream, open_upstream
-from tests.servers import Server, database_url, running_server
+from tests.servers import Server, database_url, free_port, running_server
 
 PASSWORD = "correct horse battery staple"
 
@@ -283,6 +284,19 @@ def server(offered: FakeUpstream, running_server_of_all: Server) -> Server:
     One for the whole session, with short deadlines and no limit on parallel calls; tests/servers.py starts others.
     """
     return running_server_of_all
+
+
+@pytest.fixture
+def local_server(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
+    """`manage.py serve` and the small model itself, in processes of their own."""
+    sync_catalog()
+    port = free_port()
+    environment = {"LOCAL_MODEL": "1", "LOCAL_MODEL_URL": f"http://127.0.0.1:{port}/v1"}
+    with (
+        running_server(tmp_path, port=port, command=["-m", "config.local_model", str(port)], health="/health"),
+        running_server(tmp_path, environment=environment) as server,
+    ):
+        yield server
 
 
 @pytest.fixture

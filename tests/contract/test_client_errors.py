@@ -1,22 +1,34 @@
 """Every error there is, as the official client meets it: its own exception, with its code and request id (C10)."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx2
 import openai
 import pytest
+from django.db import OperationalError
+from openai.types.chat import ChatCompletionMessageParam
 from prometheus_client.parser import text_string_to_metric_families
 
 from accounts.models import User
 from accounts.services import create_api_key, suspend_person
+from core import clock
+from courses.services import create_course, enroll, publish_rule
+from gateway.wire.openapi import describe
 from policies.models import AccessRule
 from policies.selectors import list_outstanding
-from policies.services import acknowledge, install_clauses
+from policies.services import acknowledge, create_notice, install_clauses
+from policies.types import Level
 from quotas.services import set_quota
+from quotas.types import Period, Unit
+from tests.architecture.source import ROOT
 from tests.contract.test_faulty_providers import faulty, patient_server, read_promises
 from tests.fakes.upstream import FakeUpstream
 from tests.faults import table
@@ -30,8 +42,14 @@ KINDS = {
     400: "BadRequestError", 401: "AuthenticationError", 403: "PermissionDeniedError", 404: "NotFoundError",
     409: "ConflictError", 422: "UnprocessableEntityError", 429: "RateLimitError",
 }  # fmt: skip
-HELLO = [{"role": "user", "content": "Hi"}]
+HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
 IDEMPOTENT = "idempotency-key"
+HELD, STALLING = {IDEMPOTENT: "held"}, {"model": "stalls", "messages": HELLO, "stream": True}
+
+
+def kind_of(status: int) -> str:
+    """The exception that openai's client has for a status."""
+    return KINDS.get(status, "InternalServerError" if status >= 500 else "APIStatusError")
 
 
 @dataclass(frozen=True)
@@ -67,9 +85,9 @@ async def _ask(client: openai.AsyncOpenAI, call: Call) -> object:
     )
 
 
-def make(server: Server, calls: Sequence[Call], *, retries: int = openai.DEFAULT_MAX_RETRIES) -> list[Met]:
+def make(api: str, calls: Sequence[Call], *, retries: int = openai.DEFAULT_MAX_RETRIES) -> list[Met]:
     async def make_one(call: Call) -> Met:
-        async with openai.AsyncOpenAI(base_url=server.api, api_key=call.key, timeout=60, max_retries=retries) as client:
+        async with openai.AsyncOpenAI(base_url=api, api_key=call.key, timeout=60, max_retries=retries) as client:
             try:
                 if call.operation == "get":
                     await client.get(call.body["path"], cast_to=object)
@@ -103,36 +121,51 @@ def strict_server(offered: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def keys(strict_server: Server) -> dict[str, str]:
+def keys(strict_server: Server, ines: User) -> dict[str, str]:
     """Keys of people who differ in what stands in their way; each plain one calls once, for calls are one at a time."""
     install_clauses()
     keys = {}
-    for name in ("plain", "spent", "suspended", "new", *(f"plain{number}" for number in range(10))):
+    people = ("plain", "spent", "suspended", "new", "wordy", "moneyed", "student")
+    for name in (*people, *(f"plain{number}" for number in range(10))):
         person = User.objects.create_user(f"{name}@example.edu", name=name)
         keys[name] = create_api_key(user_id=person.pk, name="laptop")[1]
         if name != "new":
             for version in list_outstanding(person.pk):
                 acknowledge(user_id=person.pk, version_id=version.pk, language="en")
-    set_quota(limit=0, user_id=User.objects.get(name="spent").pk)
-    suspend_person(user_id=User.objects.get(name="suspended").pk)
+    spent, suspended, wordy, moneyed, student = (
+        User.objects.get(name=name) for name in ("spent", "suspended", "wordy", "moneyed", "student")
+    )
+    set_quota(limit=0, user_id=spent.pk)
+    suspend_person(user_id=suspended.pk)
+    set_quota(limit=1, unit=Unit.TURNS, period=Period.CONVERSATION, user_id=wordy.pk)
+    set_quota(limit=1_000_000, unit=Unit.MONEY, user_id=moneyed.pk)
+    today = datetime.now(UTC).date()
+    course = create_course(code="COMP1117", title="Computing", starts_on=today, ends_on=today + timedelta(days=90))
+    enroll(course=course, user=student)
+    publish_rule(course_id=course.pk, by_id=ines.pk, approach="free", allowed_tools=["chat"])
     AccessRule.objects.create(model="no-usage")
     return keys
 
 
-def list_refusals(keys: dict[str, str]) -> dict[str, tuple[int, Call]]:
+def list_refusals(keys: Mapping[str, str]) -> dict[str, tuple[int, Call]]:
     """By code its status, and a call that meets it."""
 
     def chat(key: str, model: str = "good", **more: object) -> Call:
         return Call(keys[key], {"model": model, "messages": HELLO, **more})
 
-    used = {IDEMPOTENT: "used"}
+    used, course = {IDEMPOTENT: "used"}, {"x-course": "COMP1117"}
+    hello = {"model": "good", "messages": HELLO}
     return {
-        "invalid_api_key": (401, Call("cak_nothing", {"model": "good", "messages": HELLO})),
+        "invalid_api_key": (401, Call("cak_nothing", hello)),
         "account_suspended": (403, chat("suspended")),
         "acknowledgment_required": (403, chat("new")),
+        "rule_acknowledgment_required": (403, Call(keys["student"], hello, headers=course)),
         "policy_refused": (403, chat("plain0", "no-usage")),
+        "model_without_price": (403, chat("moneyed")),
+        "too_many_turns": (403, Call(keys["wordy"], {**hello, "messages": HELLO * 2})),
         "model_not_found": (404, chat("plain0", "nothing")),
         "not_found": (404, Call(keys["plain0"], {"path": "/nothing"}, "get")),
+        "method_not_allowed": (405, Call(keys["plain0"], {"path": "/chat/completions"}, "get")),
         "invalid_request": (400, chat("plain0", api_base="http://127.0.0.1:9")),
         "request_too_large": (413, chat("plain0", user="x" * 300_000)),
         "insufficient_quota": (429, chat("spent")),
@@ -141,7 +174,7 @@ def list_refusals(keys: dict[str, str]) -> dict[str, tuple[int, Call]]:
     }
 
 
-def list_failures(keys: dict[str, str]) -> dict[str, tuple[int, Call]]:
+def list_failures(keys: Mapping[str, str]) -> dict[str, tuple[int, Call]]:
     """What passes, so that clients may ask again: they do so twice, or as often as `retry-after` lets them."""
 
     def chat(key: str, model: str, **headers: str) -> Call:
@@ -149,6 +182,7 @@ def list_failures(keys: dict[str, str]) -> dict[str, tuple[int, Call]]:
 
     return {
         "rate_limit_exceeded": (429, chat("plain", "good")),
+        "idempotency_in_flight": (409, Call(keys["plain"], STALLING, headers=HELD)),
         "upstream_error": (502, chat("plain3", "error-500")),
         "upstream_timeout": (504, chat("plain4", "silent")),
         "upstream_busy": (503, chat("plain5", "error-429")),
@@ -160,21 +194,25 @@ def test_c10_every_documented_error_is_the_clients_own_exception_and_no_refusal_
 ) -> None:
     refusals, failures = list_refusals(keys), list_failures(keys)
     before = Call(keys["plain2"], {"model": "good", "messages": HELLO}, headers={IDEMPOTENT: "used"})
-    wait_until(lambda: make(strict_server, [before]) == [Met("", 200, "")])
-    headers = {"authorization": f"Bearer {keys['plain']}"}
-    body = {"model": "stalls", "stream": True, "messages": HELLO}
+    wait_until(lambda: make(strict_server.api, [before]) == [Met("", 200, "")])
     expected = {**refusals, **failures}
-    with httpx2.stream("POST", f"{strict_server.api}/chat/completions", json=body, headers=headers, timeout=60):
-        met = dict(zip(expected, make(strict_server, [call for _, call in expected.values()]), strict=True))
+    with (
+        openai.OpenAI(base_url=strict_server.api, api_key=keys["plain"]) as client,
+        client.chat.completions.create(model="stalls", messages=HELLO, stream=True, extra_headers=HELD),
+    ):
+        met = dict(zip(expected, make(strict_server.api, [call for _, call in expected.values()]), strict=True))
 
     for code, (status, _call) in expected.items():
-        kind = KINDS.get(status, "InternalServerError" if status >= 500 else "APIStatusError")
-        assert (met[code].kind, met[code].status, met[code].code) == (kind, status, code), met[code]
-        assert met[code].request_id, code
+        assert_is(met[code], code, status)
     wait_until(lambda: count_told(strict_server).get("upstream_busy"))
     told = count_told(strict_server)
     assert {code: told[code] for code in refusals} == dict.fromkeys(refusals, 1)
     assert all(1 <= told[code] <= 3 for code in failures), told
+
+
+def assert_is(met: Met, code: str, status: int) -> None:
+    assert (met.kind, met.status, met.code) == (kind_of(status), status, code), met
+    assert met.request_id, code
 
 
 def count_told(server: Server) -> dict[str, int]:
@@ -182,6 +220,67 @@ def count_told(server: Server) -> dict[str, int]:
     text = httpx2.get(f"{server.address}/metrics").text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     return {one.labels["code"]: int(one.value) for one in families["gateway_errors"].samples if "code" in one.labels}
+
+
+def test_whoever_comes_while_the_doors_are_closed_is_told_once(strict_server: Server, saras_key: str) -> None:
+    call = Call(saras_key, {"model": "good", "messages": HELLO})
+    texts = dict.fromkeys(("text_en", "text_zh_hant", "text_zh_hans"), "Back soon.")
+    create_notice(columns={**texts, "level": Level.MAINTENANCE, "ends_at": clock.now() + timedelta(minutes=10)})
+    wait_until(lambda: make(strict_server.api, [call], retries=0)[0].code == "maintenance")
+    told = count_told(strict_server)["maintenance"]
+
+    [met] = make(strict_server.api, [call])
+
+    assert_is(met, "maintenance", 503)
+    assert count_told(strict_server)["maintenance"] == told + 1
+
+
+# What no caller brings about: the status, what is put in place of what here, and a call that meets it.
+LIST = Call("", {"path": "/models"}, "get")
+INSIDE: dict[str, tuple[int, str, object, Call]] = {
+    "internal_error": (500, "gateway.asgi.list_models_for", Mock(side_effect=ZeroDivisionError), LIST),
+    "unavailable": (503, "gateway.asgi.list_models_for", Mock(side_effect=OperationalError), LIST),
+    "request_timeout": (
+        408, "gateway.wire.exchange._BODY_SECONDS", 0,
+        Call("", {"model": "good", "messages": HELLO, "user": "x" * 3_000_000}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", INSIDE)
+def test_what_goes_wrong_inside_is_the_clients_own_exception(
+    site: str, saras_key: str, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    status, name, instead, call = INSIDE[code]
+    monkeypatch.setattr(name, instead)
+
+    [met] = make(f"{site}/v1", [replace(call, key=saras_key)], retries=0)
+
+    assert_is(met, code, status)
+
+
+ELSEWHERE = {
+    "the root of all others, which nobody raises": {"error"},
+    "a session's, and programs have keys": {"sign_in_required"},
+    "the chat page's": {"answer_running", "lost"},
+    "those of who reads or writes what is to be accepted": {"version_superseded", "already_published"},
+    "files' that people import": {"unreadable_people", "unreadable_roster", "unreadable_quotas"},
+    "those of pages where people are looked after": {"last_administrator", "too_many_keys", "over_approver_limit"},
+    "purchases'": {"not_for_sale", "unbelievable_payment"},
+}
+
+
+def test_every_documented_code_is_met_here_or_told_elsewhere() -> None:
+    nobody: defaultdict[str, str] = defaultdict(str)
+    met = {*list_refusals(nobody), *list_failures(nobody), "maintenance", *INSIDE}
+    elsewhere = set().union(*ELSEWHERE.values())
+    documented = set(re.findall(r"(?m)^\| `(\w+)` \|", (ROOT / "docs" / "errors.md").read_text()))
+    answers = describe()["paths"]["/v1/chat/completions"]["post"]["responses"].items()
+    described = {code for status, answer in answers if status != "200" for code in answer["description"].split(", ")}
+
+    assert met | elsewhere == documented
+    assert met & elsewhere == set()
+    assert described <= met
 
 
 # ---- every fault of a provider --------------------------------------------------------------------------------------
@@ -197,14 +296,13 @@ def test_c10_every_fault_of_a_provider_is_an_exception_or_an_answer_and_never_a_
     cases = table.list_cases()[::EVERY]
     calls = [call_of(case, key) for case, key in zip(cases, table.make_keys(len(cases)), strict=True)]
 
-    met = make(patient_server, calls, retries=0)  # one provider here asks for a minute between two tries
+    met = make(patient_server.api, calls, retries=0)  # one provider here asks for a minute between two tries
 
     for case, one in zip(cases, met, strict=True):
         if promised[case.fault][case.form].startswith("answer"):
             assert one.kind == "" or one.code in LATE, (case, one)
         elif one.status:
-            kind = KINDS.get(one.status, "InternalServerError")
-            assert (one.kind, bool(one.code), bool(one.request_id)) == (kind, True, True), (case, one)
+            assert (one.kind, bool(one.code), bool(one.request_id)) == (kind_of(one.status), True, True), (case, one)
         else:
             assert (one.kind, bool(one.code)) == ("APIError", True), (case, one)
 

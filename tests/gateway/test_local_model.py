@@ -1,30 +1,19 @@
 """The small model itself, through the whole walk: catalog, admission, relay, conclusion."""
 
-from pathlib import Path
-
 import openai
 import pytest
 
-from accounts.models import User
-from accounts.services import create_api_key
-from gateway.services import LOCAL_MODEL_NAME, sync_catalog
-from tests.servers import free_port, running_server
+from gateway.services import LOCAL_MODEL_NAME
+from tests.servers import Server
 from usage.models import UsageRecord
 from usage.types import Outcome, UsageSource
 
 pytestmark = pytest.mark.local_model
 
 
-def test_the_local_model_streams_an_answer(sara: User, transactional_db: None, tmp_path: Path) -> None:
-    sync_catalog()
-    _key, secret = create_api_key(user_id=sara.id, name="laptop")
-    port = free_port()
-    environment = {"LOCAL_MODEL": "1", "LOCAL_MODEL_URL": f"http://127.0.0.1:{port}/v1"}
-
+def test_the_local_model_streams_an_answer(local_server: Server, saras_key: str) -> None:
     with (
-        running_server(tmp_path, port=port, command=["-m", "config.local_model", str(port)], health="/health"),
-        running_server(tmp_path, environment=environment) as server,
-        openai.OpenAI(base_url=server.api, api_key=secret) as client,
+        openai.OpenAI(base_url=local_server.api, api_key=saras_key) as client,
         client.chat.completions.create(
             model=LOCAL_MODEL_NAME,
             messages=[{"role": "user", "content": "Name one color."}],
