@@ -15,7 +15,7 @@ from core import clock, credentials
 from core.errors import NotFound
 from core.text import one_line
 from core.types import Operation
-from gateway import telemetry
+from gateway import columns, telemetry
 from gateway.errors import ModelNotFound
 from gateway.models import Model, Provider, Route, Upstream
 from gateway.routing import Circuit
@@ -80,7 +80,7 @@ def find_model_for(principal: Principal, name: str) -> Model | None:
 def list_extra_fields(name: str) -> list[str]:
     """The request fields an administrator allows for this model beyond OpenAI's own, at every upstream it has."""
     model = list_offered().filter(name=name).first()
-    allowed = [set(route.upstream.extra_fields.split()) for route in model.routes_in_use] if model else []
+    allowed = [columns.list_extra_fields(route.upstream.extra_fields) for route in model.routes_in_use] if model else []
     return sorted(set.intersection(*allowed)) if allowed else []
 
 
