@@ -45,7 +45,7 @@ def ask(client: openai.OpenAI, *, stream: bool = False) -> str:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
-@pytest.mark.parametrize("behavior", ["error-500", "error-401", "error-429", "in-band", "garbage"])
+@pytest.mark.parametrize("behavior", ["error-500", "error-401", "error-429", "down-for-a-while", "in-band", "garbage"])
 def test_another_place_answers(
     client: openai.OpenAI, offer: Offer, offered: FakeUpstream, behavior: str, stream: bool
 ) -> None:
@@ -100,16 +100,17 @@ def test_a_place_that_keeps_failing_is_left_out(client: openai.OpenAI, offer: Of
     assert [arrival.model for arrival in offered.calls()].count("error-502") == 3
 
 
+@pytest.mark.parametrize(("behavior", "seconds"), [("error-429", 7), ("down-for-a-while", 30)])
 def test_a_provider_that_asks_to_be_left_alone_is_left_alone(
-    client: openai.OpenAI, offer: Offer, offered: FakeUpstream
+    client: openai.OpenAI, offer: Offer, offered: FakeUpstream, behavior: str, seconds: int
 ) -> None:
-    offer("error-429")
+    offer(behavior)
 
     for _ in range(3):
         with pytest.raises(openai.InternalServerError) as raised:
             ask(client)
         assert (raised.value.status_code, raised.value.code) == (503, "upstream_busy")
-        assert 1 <= int(raised.value.response.headers["retry-after"]) <= 7
+        assert 1 <= int(raised.value.response.headers["retry-after"]) <= seconds
 
     assert len(offered.calls()) == 1
     assert not UsageRecord.objects.exclude(prompts=0).exists()
