@@ -1,6 +1,8 @@
 """Several places for one model: the call that one of them fails is answered by another, before its first word only."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import openai
 import pytest
@@ -89,6 +91,32 @@ def test_after_the_first_word_nobody_else_goes_on(client: openai.OpenAI, offer: 
 
     assert len(offered.calls()) == 1
     assert UsageRecord.objects.get().prompts == 0
+
+
+def test_two_calls_that_fail_together_do_not_both_go_where_one_has_room(
+    client: openai.OpenAI, offer: Offer, offered: FakeUpstream
+) -> None:
+    offer("silent", "slow")
+    Upstream.objects.filter(provider__slug="shop-1").update(most_parallel=1)
+    both_know = Barrier(2)
+
+    def call(_number: int) -> str:
+        try:
+            with client.chat.completions.create(
+                model="shop", messages=[{"role": "user", "content": "Hi"}], stream=True
+            ) as stream:
+                next(iter(stream))
+                both_know.wait(20)  # until then the one place is full
+                return ""
+        except openai.APIError as error:
+            both_know.wait(20)
+            return error.code or ""
+
+    with ThreadPoolExecutor(2) as callers:
+        ends = sorted(callers.map(call, range(2)))
+
+    assert ends == ["", "upstream_timeout"]
+    assert sorted(arrival.model for arrival in offered.calls()) == ["silent", "silent", "slow"]
 
 
 def test_a_place_that_keeps_failing_is_left_out(client: openai.OpenAI, offer: Offer, offered: FakeUpstream) -> None:
