@@ -20,7 +20,7 @@ def decrypt(token: str) -> str:
     """The secret inside `token`; "" stays "".
 
     Raises:
-        ImproperlyConfigured: none of the keys opens it.
+        ImproperlyConfigured: none of the keys opens it, or there is none.
     """
     try:
         return _keys().decrypt(token.encode()).decode() if token else ""
@@ -34,7 +34,12 @@ def decrypt(token: str) -> str:
 def _keys() -> MultiFernet:
     """The present key encrypts, and every one that is known opens."""
     file = settings.CREDENTIAL_KEY_FILE
-    present = _read_lines(file, Path(file).stat().st_mtime_ns) if file else (settings.CREDENTIAL_KEY,)
+    try:
+        present = _read_lines(file, Path(file).stat().st_mtime_ns) if file else (settings.CREDENTIAL_KEY,)
+    except OSError as error:
+        raise ImproperlyConfigured(f"CREDENTIAL_KEY_FILE cannot be read: {error.strerror}.") from error
+    if not any(present):
+        raise ImproperlyConfigured("CREDENTIAL_KEY_FILE holds no key.")
     return _make_keys((*present, settings.CREDENTIAL_KEY_OLD))
 
 

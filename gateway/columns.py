@@ -1,4 +1,4 @@
-"""What the catalog's columns of JSON may hold."""
+"""What the catalog's columns may hold, where their type alone does not say it."""
 
 from typing import Any
 
@@ -9,6 +9,17 @@ from django.utils.translation import gettext_lazy as _
 
 MOST_WEIGHT = 16  # prompts one call may weigh (contract, C02)
 MOST_MONEY = 10**12  # micro-units: a million of any currency
+# Request fields that reach no provider, whatever an administrator allows: they would lead a call elsewhere, speak for
+# somebody else, or ask for more than is counted.
+_NEVER_SENT = frozenset(
+    {
+        *("api_base", "api_key", "api_type", "api_version", "azure_endpoint", "base_url", "custom_host", "host", "url"),
+        *("custom_llm_provider", "fallbacks", "litellm_params", "model", "model_list", "models", "proxy", "webhook"),
+        *("authorization", "credentials", "extra_body", "extra_headers", "extra_query", "headers", "organization"),
+        *("role", "safety_identifier", "user", "user_id"),
+        *("best_of", "n", "stream"),
+    }
+)
 
 
 @deconstructible
@@ -27,6 +38,27 @@ class ListOf:
 
     def __hash__(self) -> int:
         return hash(self.choices)
+
+
+def list_extra_fields(names: str) -> set[str]:
+    """The request fields that a column of names lets pass."""
+    return {name for name in names.split() if not _is_never_sent(name)}
+
+
+def check_extra_fields(names: str) -> None:
+    """None of the names, which spaces separate, is of a field that must not reach a provider."""
+    if refused := sorted(filter(_is_never_sent, names.split())):
+        raise ValidationError(
+            _(
+                "No provider ever gets these fields: %(names)s. They lead a call elsewhere, speak for somebody else, "
+                "or ask for more than is counted."
+            ),
+            params={"names": ", ".join(refused)},
+        )
+
+
+def _is_never_sent(name: str) -> bool:
+    return name.lower().replace("-", "_") in _NEVER_SENT
 
 
 def check_weights(value: Any) -> None:

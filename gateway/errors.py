@@ -1,8 +1,12 @@
 """What can go wrong between us and a provider, and at the catalog. Provider text never reaches the person."""
 
+import math
+
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import DomainError, InvalidRequest, NotFound, Refusal
+
+_LONGEST_TOLD = 60  # seconds until a client is to ask again, however long a provider wants to be left alone
 
 
 class ModelNotFound(NotFound):
@@ -68,6 +72,10 @@ class UpstreamError(DomainError):
     answered: int | None = None
 
 
+class CredentialLost(UpstreamError):
+    """What the provider is to be shown cannot be opened: the key of credentials is another, or gone."""
+
+
 class UpstreamDown(UpstreamError):
     """The provider could not be reached, or said that it is broken."""
 
@@ -83,16 +91,16 @@ class UpstreamTimeout(UpstreamError):
 
 
 class UpstreamBusy(UpstreamError):
-    """The provider's own rate limit."""
+    """The provider's own rate limit, or it asks to be left alone for a while."""
 
     code = "upstream_busy"
     status = 503
     message = _("The AI provider is too busy right now. Your prompt was given back; try again in a moment.")
 
-    def __init__(self, *, retry_after: int = 10) -> None:
-        """`retry_after` is in seconds."""
-        self.retry_after = max(1, retry_after)
-        super().__init__(headers={"retry-after": str(self.retry_after)})
+    def __init__(self, *, retry_after: float = 10) -> None:
+        """`retry_after` is in seconds, as the provider asks. A client is told whole ones, and a minute at most."""
+        self.retry_after = retry_after
+        super().__init__(headers={"retry-after": str(max(1, math.ceil(min(retry_after, _LONGEST_TOLD))))})
 
 
 class ContentFiltered(UpstreamError):

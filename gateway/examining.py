@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from core.text import join_sentences
-from gateway.errors import UpstreamDown, UpstreamError, UpstreamTimeout
+from gateway.errors import CredentialLost, UpstreamDown, UpstreamError, UpstreamTimeout
 from gateway.routing import Circuit
 from gateway.selectors import Health
 
@@ -53,6 +53,10 @@ def describe_failure(error: UpstreamError) -> Examination:
 
 
 def _words_for(error: UpstreamError) -> str:
+    if isinstance(error, CredentialLost):
+        return _(
+            "A credential is stored and cannot be opened: the key it was encrypted with has changed. Enter it again."
+        )
     if isinstance(error, UpstreamTimeout):
         return _("It did not answer in time. It may be overloaded, or something on the way swallows what is sent.")
     if error.answered is not None:

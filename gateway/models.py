@@ -12,7 +12,7 @@ from accounts.types import Role
 from core import clock
 from core.clock import KNOWN_DAYS
 from core.types import Operation
-from gateway.columns import MOST_MONEY, MOST_WEIGHT, ListOf, check_weights
+from gateway.columns import MOST_MONEY, MOST_WEIGHT, ListOf, check_extra_fields, check_weights
 from gateway.types import Capability, DataClass, ProviderKind
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Upstream(models.Model):
         _("more request fields"),
         max_length=500,
         blank=True,
+        validators=[check_extra_fields],
         help_text=_("Names beyond OpenAI's published ones that may pass, separated by spaces, such as top_k."),
     )
     credential_encrypted = models.TextField(blank=True, editable=False)

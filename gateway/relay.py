@@ -30,7 +30,7 @@ from gateway import admission as decisions
 from gateway import telemetry
 from gateway.errors import Restarting, UpstreamError, UpstreamTimeout
 from gateway.pouring import HandOn, Pouring
-from gateway.routing import Board, second_of
+from gateway.routing import Board
 from gateway.services import tell_away
 from gateway.types import Admission, Chunk, Ending, Target
 from gateway.upstreams import close_adapters, get_adapter, load_adapters
@@ -51,6 +51,7 @@ _PAUSES = (0.2, 1, 5)
 _AWAY = (OperationalError, InterfaceError, InternalError)  # the last: PostgreSQL while it only reads
 _PATIENCE = 10  # seconds a person waits for the conclusion before the last byte, while the database is slow
 _CHECK = 5  # seconds between two looks at providers that rest
+_LISTS_NOTHING = (404, 405)  # of a provider that answers, and has no list of models to show
 _TICK = 0.25  # seconds between two looks at waits that last too long: a timer for each would cost 5 µs a call
 _LOOK_SECONDS = 2  # between two looks at whether the people being answered are still welcome
 _DRAIN = 10  # seconds a stopping server waits for its conclusions, and as long for the ledger's thread
@@ -188,7 +189,7 @@ class Reply:
         try:
             await self._ask(chosen[0])
         except UpstreamError as error:
-            second = second_of(chosen, error)
+            second = board.second_of(chosen, error)
             if self.is_stopped or second is None:
                 raise
             await self._leave(error)
@@ -383,12 +384,16 @@ async def _renew_leases() -> None:
 
 
 async def _check_resting() -> None:
-    """Ask the providers that rest because they failed whether they are there again."""
+    """Ask the providers that rest because they failed whether they are there again.
+
+    Their list of models is asked for, which costs nothing. Who has none is there; who does not let us in, or is broken,
+    is not.
+    """
     for place in board.list_resting():
         try:
             await asyncio.to_thread(get_adapter(place.kind).list_model_names, place)
-        except UpstreamError:
-            board.note_check(place, is_well=False)
+        except UpstreamError as error:
+            board.note_check(place, is_well=error.answered in _LISTS_NOTHING)
         else:
             board.note_check(place, is_well=True)
     away = board.list_away(seconds=settings.UPSTREAM_AWAY_SECONDS)

@@ -1,8 +1,8 @@
 """Which of a model's places a call goes to, by what this process has seen of each. Pure decisions, and one board.
 
 A place is a model at an upstream. Three failures in a row and it rests, for longer each time; when the rest is over,
-one call tries it. A provider that asks to be left alone (Retry-After) is left alone. Another process has seen other
-things, and decides for itself: nothing here is shared, and nothing here counts for a quota.
+one call tries it. A provider that asks to be left alone (Retry-After) is left alone, for an hour at most. Another
+process has seen other things, and decides for itself: nothing here is shared, and nothing here counts for a quota.
 """
 
 import math
@@ -17,6 +17,7 @@ from gateway.types import Target
 
 FAILURES = 3  # in a row, until a place rests
 _SHORTEST, _LONGEST = 5, 60  # seconds it rests
+LONGEST_LEFT_ALONE = 3600  # seconds, whatever a provider asks for: it may have meant something else
 _SOON = 1  # seconds until a place that is full may have room
 
 Place = tuple[int, str]  # an upstream, and its name for the model
@@ -64,7 +65,8 @@ def after(error: UpstreamError | None, health: Health, *, now: float) -> Health:
     if error is None or isinstance(error, ContentFiltered | UpstreamRejected):
         return WELL
     if isinstance(error, UpstreamBusy):
-        return replace(health, rests_until=max(health.rests_until, now + error.retry_after), is_busy=True)
+        rests_until = now + min(error.retry_after, LONGEST_LEFT_ALONE)
+        return replace(health, rests_until=max(health.rests_until, rests_until), is_busy=True)
     failures = health.failures + 1
     if failures < FAILURES:
         return Health(failures)
@@ -113,11 +115,7 @@ def choose(
         return place.model != target.model, place.position, -math.log(1 - draw()) / place.weight
 
     places = sorted((target, *target.spares), key=rank) if target.spares else [target]
-    states = [
-        (place, health.get(place_of(place), WELL))
-        for place in places
-        if running.get(place.upstream_id, 0) < (place.most_parallel or math.inf)
-    ]
+    states = [(place, health.get(place_of(place), WELL)) for place in places if _has_room(place, running)]
     awake = [place for place, state in states if state.rests_until <= now]
     chosen = awake or [place for place, state in states if not state.is_busy]
     if chosen:
@@ -126,18 +124,32 @@ def choose(
     raise UpstreamBusy(retry_after=min(waits))
 
 
-def second_of(chosen: Collection[Target], error: UpstreamError) -> Target | None:
+def second_of(
+    chosen: Collection[Target],
+    error: UpstreamError,
+    *,
+    health: Mapping[Place, Health],
+    running: Mapping[int, int],
+    now: float,
+) -> Target | None:
     """Where to ask once more after the first of the chosen failed before its first content (D7); None: nowhere.
 
-    What is wrong with the request is wrong everywhere. The same place is asked again only if it could not be reached or
-    said that it is broken.
+    What is wrong with the request is wrong everywhere. The others may have become full, or asked to be left alone,
+    while the first was waited for. The same place, where the call still has its room, is asked again only if it could
+    not be reached or said that it is broken.
     """
     if isinstance(error, ContentFiltered | UpstreamRejected):
         return None
     first, *others = chosen
-    if others:
-        return others[0]
+    for place in others:
+        state = health.get(place_of(place), WELL)
+        if _has_room(place, running) and not (state.is_busy and state.rests_until > now):
+            return place
     return first if error.is_transient else None
+
+
+def _has_room(place: Target, running: Mapping[int, int]) -> bool:
+    return running.get(place.upstream_id, 0) < (place.most_parallel or math.inf)
 
 
 class Board:
@@ -153,6 +165,10 @@ class Board:
     def choose(self, target: Target) -> list[Target]:
         """The places to ask now; see above."""
         return choose(target, health=self._health, running=self._running, now=self._clock(), draw=self._draw)
+
+    def second_of(self, chosen: Collection[Target], error: UpstreamError) -> Target | None:
+        """Where to ask once more now; see above."""
+        return second_of(chosen, error, health=self._health, running=self._running, now=self._clock())
 
     def begin(self, target: Target) -> None:
         """A call goes there."""

@@ -1,5 +1,6 @@
 """What this person may call, and where it goes."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,14 +16,16 @@ from core import clock, credentials
 from core.errors import NotFound
 from core.text import one_line
 from core.types import Operation
-from gateway import telemetry
-from gateway.errors import ModelNotFound
+from gateway import columns, telemetry
+from gateway.errors import CredentialLost, ModelNotFound
 from gateway.models import Model, Provider, Route, Upstream
 from gateway.routing import Circuit
 from gateway.types import Capability, Prices, ProviderKind, Target
 from policies.errors import PolicyRefused
 from policies.services import check_access
 from usage.selectors import count_recent_calls
+
+logger = logging.getLogger(__name__)
 
 OPENAI_ADDRESS = "https://api.openai.com/v1"
 RECENT = timedelta(minutes=15)
@@ -59,6 +62,7 @@ def find_target(principal: Principal, name: str, operation: Operation) -> Target
     Raises:
         ModelNotFound: no enabled model of that name does this operation for people like this.
         PolicyRefused: there is one, and a rule keeps it from this person's role.
+        CredentialLost: that of one of its places cannot be opened.
     """
     asked = _enabled_models().filter(name=name, operation=operation).first()
     if asked is None or not asked.is_for(principal.role):
@@ -80,7 +84,7 @@ def find_model_for(principal: Principal, name: str) -> Model | None:
 def list_extra_fields(name: str) -> list[str]:
     """The request fields an administrator allows for this model beyond OpenAI's own, at every upstream it has."""
     model = list_offered().filter(name=name).first()
-    allowed = [set(route.upstream.extra_fields.split()) for route in model.routes_in_use] if model else []
+    allowed = [columns.list_extra_fields(route.upstream.extra_fields) for route in model.routes_in_use] if model else []
     return sorted(set.intersection(*allowed)) if allowed else []
 
 
@@ -230,13 +234,21 @@ def _target_of(model: Model, route: Route) -> Target:
 
 
 def access_of(upstream: Upstream) -> tuple[str, str]:
-    """The address and the credential in clear: from the environment, or from the row."""
+    """The address and the credential in clear: from the environment, or from the row.
+
+    Raises:
+        CredentialLost: it cannot be opened; the log says what to do.
+    """
     if upstream.provider.kind == ProviderKind.LOCAL:
         return settings.LOCAL_MODEL_URL, ""
     if upstream.is_from_environment:
         return settings.OPENAI_BASE_URL or OPENAI_ADDRESS, settings.OPENAI_API_KEY
     own = "" if upstream.provider.kind == ProviderKind.AZURE else OPENAI_ADDRESS
-    return upstream.base_url or own, credentials.decrypt(upstream.credential_encrypted)
+    try:
+        return upstream.base_url or own, credentials.decrypt(upstream.credential_encrypted)
+    except ImproperlyConfigured as error:
+        logger.error("Nothing can be sent to %s. %s", upstream, error)
+        raise CredentialLost from error
 
 
 def _enabled_models() -> QuerySet[Model]:

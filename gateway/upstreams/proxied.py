@@ -19,8 +19,9 @@ class Proxied:
     async def send(self, request: Request, taker: Taker, *, is_second: bool = False) -> "Line":
         """See Transport."""
         if self._session is None:
-            # Reading is bounded by the relay, which knows what it waits for.
-            patience = aiohttp.ClientTimeout(total=None, sock_connect=settings.UPSTREAM_CONNECT_SECONDS)
+            # All of the way there: the proxy, its CONNECT and the provider's TLS. Reading is bounded by the relay,
+            # which knows what it waits for.
+            patience = aiohttp.ClientTimeout(total=None, connect=settings.UPSTREAM_CONNECT_SECONDS)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=make_ssl(), limit=0), timeout=patience, auto_decompress=False
             )

@@ -1,10 +1,14 @@
 """What a provider's no means: its status and its code, never its sentence."""
 
 import logging
+import re
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 import orjson
 
+from core import clock
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamDown, UpstreamError, UpstreamRejected, UpstreamTimeout
 from gateway.types import Chunk, Target
 from gateway.upstreams.replies import FILTER_CODES, code_of
@@ -12,6 +16,7 @@ from gateway.upstreams.replies import FILTER_CODES, code_of
 logger = logging.getLogger(__name__)
 
 _MOST = 64 * 1024  # bytes of a refusal
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]*)?")
 
 
 class Refusal:
@@ -47,8 +52,9 @@ def error_of(target: Target, status: int, headers: Mapping[str, str], body: byte
 def _meaning_of(status: int, code: str, headers: Mapping[str, str]) -> UpstreamError:
     if status in (408, 504):
         return UpstreamTimeout()
-    if status in (429, 529):
-        return UpstreamBusy(retry_after=_seconds(headers.get("retry-after", "")))
+    asked = _asked_rest(headers)
+    if status in (429, 529) or (status == 503 and asked):
+        return UpstreamBusy() if asked is None else UpstreamBusy(retry_after=asked)
     if status in (400, 413, 422):
         return ContentFiltered() if code in FILTER_CODES else UpstreamRejected()
     return UpstreamDown() if status >= 500 else UpstreamError()
@@ -61,6 +67,16 @@ def _code_in(body: bytes) -> str:
         return ""
 
 
-def _seconds(header: str) -> int:
-    """The provider's retry-after, when it is a number of seconds that a client would wait for; else 10."""
-    return min(int(header), 60) if header.isascii() and header.isdigit() else 10
+def _asked_rest(headers: Mapping[str, str]) -> float | None:
+    """The seconds a provider asks to be left alone, by the more exact header; None where it says nothing clear."""
+    milliseconds, told = headers.get("retry-after-ms", ""), headers.get("retry-after", "")
+    if _NUMBER.fullmatch(milliseconds):
+        return float(milliseconds) / 1000
+    if _NUMBER.fullmatch(told):
+        return float(told)
+    try:
+        until = parsedate_to_datetime(told)
+    except (ValueError, OverflowError):
+        return None
+    # A date without a zone is one of GMT, as all of HTTP's are.
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - clock.now()).total_seconds())

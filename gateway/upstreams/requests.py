@@ -100,12 +100,29 @@ def _write_form(body: Body) -> tuple[str, bytes]:
 
 # ---- a call to /v1/responses as a chat completion ---------------------------------------------------------------
 
-_SAME = ("parallel_tool_calls", "prompt_cache_options", "prompt_cache_retention", "temperature", "top_p")
+# What is said in other words there, or cannot be said. Everything else is the same: what an administrator allows, too.
+_SAID_OTHERWISE = frozenset(
+    {
+        "background",
+        "include",
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "max_tool_calls",
+        "reasoning",
+        "stream_options",
+        "text",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "truncation",
+    }
+)
 
 
 def _translate(body: Mapping[str, Any]) -> Body:
     """The chat completion that asks the same."""
-    chat: Body = {name: body[name] for name in _SAME if name in body}
+    chat: Body = {name: value for name, value in body.items() if name not in _SAID_OTHERWISE}
     told = [{"role": "system", "content": body["instructions"]}] if body.get("instructions") else []
     chat["messages"] = [*told, *_list_messages(body["input"])]
     if "max_output_tokens" in body:
@@ -131,7 +148,12 @@ def _translate(body: Mapping[str, Any]) -> Body:
 def _nest(tool: Mapping[str, Any]) -> Body:
     """`{"type": KIND, …}` as chat completions write it: `{"type": KIND, KIND: {…}}`."""
     kind = tool["type"]
-    return {"type": kind, kind: {name: value for name, value in tool.items() if name != "type" and value is not None}}
+    told = {name: value for name, value in tool.items() if name != "type" and value is not None}
+    if kind == "allowed_tools":
+        told["tools"] = [_nest(one) for one in told["tools"]]
+    elif told.get("format", {}).get("type") == "grammar":
+        told["format"] = _nest(told["format"])
+    return {"type": kind, kind: told}
 
 
 def _list_messages(given: str | list[Mapping[str, Any]]) -> list[Body]:

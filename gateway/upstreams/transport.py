@@ -13,7 +13,7 @@ from django.conf import settings
 from gateway.errors import UpstreamDown, UpstreamError
 
 # Of an answer's headers, of which a provider may send dozens, those that somebody here reads.
-HEADERS = frozenset({b"content-encoding", b"content-length", b"retry-after", b"transfer-encoding"})
+HEADERS = frozenset({b"content-encoding", b"content-length", b"retry-after", b"retry-after-ms", b"transfer-encoding"})
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 

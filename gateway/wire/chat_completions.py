@@ -1,6 +1,6 @@
 """POST /v1/chat/completions: from bytes to a Call. What is not on OpenAI's published list is refused by name."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +37,7 @@ MOST_MESSAGES = 2000
 MOST_TOOLS = 128
 EFFORT = one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _LIST = list_of(ANYTHING, MOST_MESSAGES)
+_CHOICE = one_of("none", "auto", "required")
 
 _FIELDS = {
     "model": name(120),
@@ -69,13 +70,12 @@ _FIELDS = {
     "stream": BOOLEAN,
     "stream_options": OBJECT,
     "temperature": number(0, 2),
-    "tool_choice": either(one_of("none", "auto", "required"), OBJECT),
+    "tool_choice": either(_CHOICE, OBJECT),
     "tools": list_of(OBJECT, MOST_TOOLS, least=0),
     "top_logprobs": integer(0, 20),
     "top_p": number(0, 1),
     "user": text(1024),
     "verbosity": one_of("low", "medium", "high"),
-    "web_search_options": OBJECT,
 }
 _REQUIRED = ("model", "messages")
 # Understood and kept here: who asks, at what price, and what a provider may keep is the university's business.
@@ -93,10 +93,16 @@ _NOT_SENT = frozenset(
     }
 )
 _STREAM_OPTIONS = {"include_usage": BOOLEAN, "include_obfuscation": BOOLEAN}
+CACHE_OPTIONS = {"mode": one_of("implicit", "explicit"), "ttl": text(32)}
 FORMAT_KINDS = one_of("text", "json_object", "json_schema")
 SCHEMA = {"name": name(64), "schema": OBJECT, "strict": BOOLEAN, "description": ANY_TEXT}
-FUNCTION = {"name": name(64), "description": ANY_TEXT, "parameters": OBJECT, "strict": BOOLEAN}
-CUSTOM = {"name": name(64), "description": ANY_TEXT, "format": OBJECT}
+NAMED = {"name": name(64)}
+ALLOWED = {"mode": one_of("auto", "required"), "tools": list_of(ANYTHING, MOST_TOOLS)}
+_FUNCTION = {**NAMED, "description": ANY_TEXT, "parameters": OBJECT}
+FUNCTION = {**_FUNCTION, "strict": BOOLEAN}
+CUSTOM = {**NAMED, "description": ANY_TEXT, "format": OBJECT}
+INPUT_KINDS = one_of("text", "grammar")
+GRAMMAR = {"definition": ANY_TEXT, "syntax": one_of("lark", "regex")}
 
 _MESSAGE = {
     "role": one_of("developer", "system", "user", "assistant", "tool", "function"),
@@ -127,19 +133,44 @@ _TOOL_CALLS = {
     "function": {"name": name(64), "arguments": ANY_TEXT},
     "custom": {"name": name(64), "input": ANY_TEXT},
 }
+# Of an earlier answer, beside its words.
+_SAID_BEFORE = {"function_call": _TOOL_CALLS["function"], "audio": {"id": name(256)}}
 _TOOLS = {"function": FUNCTION, "custom": CUSTOM}
+_NAMED_TOOLS = {"function": NAMED, "custom": NAMED}
+_CHOICES = {**_NAMED_TOOLS, "allowed_tools": ALLOWED}
+_INPUT_FORMAT = {"type": INPUT_KINDS, "grammar": OBJECT}
 _FORMAT = {"type": FORMAT_KINDS, "json_schema": OBJECT}
+# What the fields that are objects may hold, and what they must.
+_OPTIONS = {
+    "audio": {"format": one_of("wav", "aac", "mp3", "flac", "opus", "pcm16"), "voice": name(64)},
+    "function_call": NAMED,
+    "prediction": {"type": one_of("content"), "content": either(ANY_TEXT, _LIST)},
+    "prompt_cache_options": CACHE_OPTIONS,
+    "response_format": _FORMAT,
+}
+_NEEDED = {
+    "audio": ("format", "voice"),
+    "function_call": ("name",),
+    "prediction": ("type", "content"),
+    "response_format": ("type",),
+}
+_LOOKED_INTO = frozenset({*_OPTIONS, "functions", "tool_choice", "tools"})
 _CALL = {"id": name(256), "type": ANY_TEXT, "index": integer(0, MOST_TOOLS)}
 
 
-def _describe_tools() -> Schema:
+def needed_of(rules: Collection[str]) -> tuple[str, ...]:
+    """What must be said of a tool: its name; of what has none, everything."""
+    return ("name",) if "name" in rules else tuple(rules)
+
+
+def _describe_tools(kinds: Mapping[str, Mapping[str, Rule]], **inside: Schema) -> Schema:
     return any_of(
         describe(
             {"type": one_of(kind), kind: OBJECT},
             required=("type", kind),
-            **{kind: describe(rules, required=("name",))},
+            **{kind: describe(rules, required=needed_of(rules), **inside)},
         )
-        for kind, rules in _TOOLS.items()
+        for kind, rules in kinds.items()
     )
 
 
@@ -165,23 +196,37 @@ def describe_formats(rules: Mapping[str, Rule], *, required: tuple[str, ...], **
     )
 
 
+_INPUT_FORMAT_SCHEMA = describe(_INPUT_FORMAT, required=("type",), grammar=describe(GRAMMAR, required=tuple(GRAMMAR)))
+_ALLOWED_SCHEMA = describe_list(ALLOWED["tools"], _describe_tools(_NAMED_TOOLS))
+_SAID_PARTS = any_of([ANY_TEXT.schema, describe_list(_LIST, describe_parts({"text": _PARTS["text"]}))])
+_SCHEMAS = {
+    field: describe(rules, required=_NEEDED.get(field, ()), content=_SAID_PARTS) for field, rules in _OPTIONS.items()
+}
+
 BODY = describe(
     _FIELDS,
     required=_REQUIRED,
-    messages=describe_list(
-        _LIST,
-        describe(
-            _MESSAGE,
-            required=("role",),
-            content=any_of([ANY_TEXT.schema, describe_list(_LIST, describe_parts(_PARTS))]),
-            tool_calls=describe_list(_MESSAGE["tool_calls"], _describe_tool_calls()),
+    **{
+        **_SCHEMAS,
+        "function_call": any_of([one_of("none", "auto").schema, _SCHEMAS["function_call"]]),
+        "functions": describe_list(_FIELDS["functions"], describe(_FUNCTION, required=("name",))),
+        "messages": describe_list(
+            _LIST,
+            describe(
+                _MESSAGE,
+                required=("role",),
+                content=any_of([ANY_TEXT.schema, describe_list(_LIST, describe_parts(_PARTS))]),
+                tool_calls=describe_list(_MESSAGE["tool_calls"], _describe_tool_calls()),
+                **{field: describe(rules, required=tuple(rules)) for field, rules in _SAID_BEFORE.items()},
+            ),
         ),
-    ),
-    response_format=describe_formats(
-        _FORMAT, required=("json_schema",), json_schema=describe(SCHEMA, required=("name",))
-    ),
-    stream_options=describe(_STREAM_OPTIONS),
-    tools=describe_list(_FIELDS["tools"], _describe_tools()),
+        "response_format": describe_formats(
+            _FORMAT, required=("json_schema",), json_schema=describe(SCHEMA, required=("name",))
+        ),
+        "stream_options": describe(_STREAM_OPTIONS),
+        "tool_choice": any_of([_CHOICE.schema, _describe_tools(_CHOICES, tools=_ALLOWED_SCHEMA)]),
+        "tools": describe_list(_FIELDS["tools"], _describe_tools(_TOOLS, format=_INPUT_FORMAT_SCHEMA)),
+    },
 )
 
 
@@ -210,15 +255,31 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
 
 
 def _check_options(body: dict[str, Any]) -> None:
-    """The fields that are objects, and those that make sense only beside another."""
+    """The fields that make sense only beside another, and those to look into: most requests have none of them."""
     if "stream_options" in body:
         if not body.get("stream"):
             raise InvalidRequest(_("stream_options needs stream to be true."), param="stream_options")
         body["stream_options"] = check_fields(body["stream_options"], _STREAM_OPTIONS, path="stream_options.")
     if body.get("top_logprobs") and not body.get("logprobs"):
         raise InvalidRequest(_("top_logprobs needs logprobs to be true."), param="top_logprobs")
-    if "response_format" in body:
-        _check_format(body["response_format"])
+    if not _LOOKED_INTO.isdisjoint(body):
+        _look_into(body)
+
+
+def _look_into(body: dict[str, Any]) -> None:
+    for field, rules in _OPTIONS.items():
+        if isinstance(body.get(field), dict):
+            body[field] = check_fields(body[field], rules, required=_NEEDED.get(field, ()), path=f"{field}.")
+    if isinstance(said := body.get("prediction", {}).get("content"), list):
+        for place, part in enumerate(said):
+            check_part(part, {"text": _PARTS["text"]}, path=f"prediction.content[{place}].")
+    if body.get("response_format", {}).get("type") == "json_schema":
+        schema = body["response_format"].get("json_schema")
+        check_object(schema, SCHEMA, required=("name",), path="response_format.json_schema.")
+    for place, function in enumerate(body.get("functions", [])):
+        check_fields(function, _FUNCTION, required=("name",), path=f"functions[{place}].")
+    if isinstance(body.get("tool_choice"), dict):
+        _check_choice(body["tool_choice"])
     if "tools" in body:
         for place, tool in enumerate(body["tools"]):
             _check_tool(tool, _TOOLS, path=f"tools[{place}].")
@@ -226,19 +287,24 @@ def _check_options(body: dict[str, Any]) -> None:
             del body["tools"]  # some clients write no tools as an empty list, which providers refuse
 
 
-def _check_format(given: Mapping[str, Any]) -> None:
-    path = "response_format."
-    checked = check_fields(given, _FORMAT, required=("type",), path=path)
-    if checked["type"] == "json_schema":
-        check_object(checked.get("json_schema"), SCHEMA, required=("name",), path=f"{path}json_schema.")
+def _check_choice(choice: Mapping[str, Any]) -> None:
+    told = _check_tool(choice, _CHOICES, path="tool_choice.")
+    for place, tool in enumerate(told.get("tools", [])):
+        _check_tool(tool, _NAMED_TOOLS, path=f"tool_choice.allowed_tools.tools[{place}].")
 
 
-def _check_tool(tool: object, kinds: Mapping[str, Mapping[str, Rule]], *, path: str) -> None:
-    """A tool: `{"type": KIND, KIND: {…}}`, with a name at least."""
+def _check_tool(tool: object, kinds: Mapping[str, Mapping[str, Rule]], *, path: str) -> dict[str, Any]:
+    """What a tool, or a choice of some, says: `{"type": KIND, KIND: {…}}`."""
     checked = check_kind(tool, kinds, path=path)
     kind = checked["type"]
     check_fields(checked, {"type": ANY_TEXT, kind: OBJECT}, required=(kind,), path=path)
-    check_fields(checked[kind], kinds[kind], required=("name",), path=f"{path}{kind}.")
+    path, rules = f"{path}{kind}.", kinds[kind]
+    told = check_fields(checked[kind], rules, required=needed_of(rules), path=path)
+    if "format" in told:
+        form = check_fields(told["format"], _INPUT_FORMAT, required=("type",), path=f"{path}format.")
+        if "grammar" in form:
+            check_fields(form["grammar"], GRAMMAR, required=tuple(GRAMMAR), path=f"{path}format.grammar.")
+    return told
 
 
 def _check_message(message: object, *, path: str) -> dict[str, Any]:
@@ -250,6 +316,9 @@ def _check_message(message: object, *, path: str) -> dict[str, Any]:
             _check_part(part, path=f"{path}content[{place}].")
     for place, call in enumerate(checked.get("tool_calls", [])):
         _check_tool_call(call, path=f"{path}tool_calls[{place}].")
+    for field, rules in _SAID_BEFORE.items():
+        if field in checked:
+            check_fields(checked[field], rules, required=tuple(rules), path=f"{path}{field}.")
     _check_says_something(checked, path=path)
     kept = {field: value for field, value in checked.items() if field not in _SENT_BACK}
     # An assistant's turn may hold nothing but tool calls, and says so with a null.

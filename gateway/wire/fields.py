@@ -149,18 +149,24 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 
 def read_request(
-    raw: bytes, rules: Mapping[str, Rule], *, required: Collection[str], extra_fields: ExtraFields
+    raw: bytes,
+    rules: Mapping[str, Rule],
+    *,
+    required: Collection[str],
+    extra_fields: ExtraFields,
+    usual_model: str = "",
 ) -> dict[str, Any]:
     """The fields of a request's body.
 
     Args:
         extra_fields: the names that an administrator allows beyond OpenAI's, for the model of a given name.
+        usual_model: the one that is asked for where the body names none.
 
     Raises:
         InvalidRequest: `param` names the field to blame.
     """
     body = read_object(raw)
-    model = body.get("model", "")
+    model = body.get("model") or usual_model
     is_known = rules.keys() >= body.keys()
     also = () if is_known or not rules["model"].holds(model) else extra_fields(model)
     return check_fields(body, rules, required=required, also=also)

@@ -30,6 +30,7 @@ _FIELDS = {
 _PARTS = {"text": {"text": ANY_TEXT}, "image_url": {"image_url": OBJECT}}
 _IMAGE = {"url": PICTURE}
 _REQUIRED = ("input",)
+_NOT_SENT = frozenset({"model", "user"})
 BODY = describe(
     _FIELDS,
     required=_REQUIRED,
@@ -49,7 +50,7 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
     Raises:
         InvalidRequest: `param` names the field to blame.
     """
-    body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields)
+    body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields, usual_model=USUAL_MODEL)
     parts = body["input"] if isinstance(body["input"], list) else []
     for place, part in enumerate(part for part in parts if isinstance(part, dict)):
         path = f"input[{place}]."
@@ -60,6 +61,6 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
         id=call_id,
         operation=Operation.MODERATION,
         model=body.get("model", USUAL_MODEL),
-        body={"input": body["input"]},
+        body={field: value for field, value in body.items() if field not in _NOT_SENT},
         course_code=course_code,
     )

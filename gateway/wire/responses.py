@@ -13,14 +13,20 @@ from core.errors import InvalidRequest
 from core.types import Operation
 from gateway.types import Call, Capability, Dialect, ExtraFields
 from gateway.wire.chat_completions import (
+    ALLOWED,
+    CACHE_OPTIONS,
     CUSTOM,
     EFFORT,
     FORMAT_KINDS,
     FUNCTION,
+    GRAMMAR,
+    INPUT_KINDS,
     MOST_MESSAGES,
     MOST_TOOLS,
+    NAMED,
     SCHEMA,
     describe_formats,
+    needed_of,
 )
 from gateway.wire.fields import (
     ANYTHING,
@@ -104,7 +110,9 @@ _FORMAT = {"type": FORMAT_KINDS, **SCHEMA}
 _FORMAT_NEEDS = ("name", "schema")
 _TEXT = {"format": OBJECT, "verbosity": one_of("low", "medium", "high")}
 _TOOLS = {"function": FUNCTION, "custom": CUSTOM}
-_CHOICES = {"function": {"name": name(64)}, "custom": {"name": name(64)}}
+_NAMED_TOOLS = {"function": NAMED, "custom": NAMED}
+_CHOICES = {**_NAMED_TOOLS, "allowed_tools": ALLOWED}
+_INPUT_FORMAT = {"type": INPUT_KINDS, **GRAMMAR}
 
 _ROLE = one_of("user", "assistant", "system", "developer")
 _STATUS = one_of("in_progress", "completed", "incomplete")
@@ -160,6 +168,8 @@ def _check_options(body: dict[str, Any]) -> None:
         check_fields(body["stream_options"], _STREAM_OPTIONS, path="stream_options.")
     if "reasoning" in body:
         body["reasoning"] = check_fields(body["reasoning"], _REASONING, path="reasoning.")
+    if "prompt_cache_options" in body:
+        check_fields(body["prompt_cache_options"], CACHE_OPTIONS, path="prompt_cache_options.")
     if "text" in body:
         body["text"] = check_fields(body["text"], _TEXT, path="text.")
         form = body["text"].get("format")
@@ -167,16 +177,22 @@ def _check_options(body: dict[str, Any]) -> None:
             needed = ("type", *_FORMAT_NEEDS) if form.get("type") == "json_schema" else ("type",)
             check_fields(form, _FORMAT, required=needed, path="text.format.")
     for place, tool in enumerate(body.get("tools", [])):
-        _check_named(tool, _TOOLS, path=f"tools[{place}].")
+        _check_tool(tool, _TOOLS, path=f"tools[{place}].")
     if isinstance(body.get("tool_choice"), dict):
-        _check_named(body["tool_choice"], _CHOICES, path="tool_choice.")
+        chosen = _check_tool(body["tool_choice"], _CHOICES, path="tool_choice.")
+        for place, tool in enumerate(chosen.get("tools", [])):
+            _check_tool(tool, _NAMED_TOOLS, path=f"tool_choice.tools[{place}].")
     if not body.get("tools", True):
         del body["tools"]
 
 
-def _check_named(value: object, kinds: dict[str, dict[str, Rule]], *, path: str) -> None:
-    kind = check_kind(value, kinds, path=path)["type"]
-    check_object(value, {"type": ANY_TEXT, **kinds[kind]}, required=("name",), path=path)
+def _check_tool(value: object, kinds: dict[str, dict[str, Rule]], *, path: str) -> dict[str, Any]:
+    """What a tool, or a choice of some, says: `{"type": KIND, …}`."""
+    rules = kinds[check_kind(value, kinds, path=path)["type"]]
+    told = check_object(value, {"type": ANY_TEXT, **rules}, required=needed_of(rules), path=path)
+    if "format" in told:
+        check_fields(told["format"], _INPUT_FORMAT, required=("type",), path=f"{path}format.")
+    return told
 
 
 def _check_item(item: object, *, path: str) -> None:
@@ -232,17 +248,26 @@ def _describe_items() -> Schema:
     )
 
 
-def _describe_named(kinds: dict[str, dict[str, Rule]]) -> Schema:
-    return any_of(describe({"type": one_of(kind), **rules}, required=("type", "name")) for kind, rules in kinds.items())
+def _describe_tools(kinds: dict[str, dict[str, Rule]], **inside: Schema) -> Schema:
+    return any_of(
+        describe({"type": one_of(kind), **rules}, required=("type", *needed_of(rules)), **inside)
+        for kind, rules in kinds.items()
+    )
 
 
 BODY = describe(
     _FIELDS,
     required=_REQUIRED,
     input=any_of([_A_TEXT.schema, describe_list(_LIST, _describe_items())]),
+    prompt_cache_options=describe(CACHE_OPTIONS),
     reasoning=describe(_REASONING),
     stream_options=describe(_STREAM_OPTIONS),
     text=describe(_TEXT, format=any_of([describe_formats(_FORMAT, required=_FORMAT_NEEDS), {"type": "null"}])),
-    tool_choice=any_of([_CHOICE.schema, _describe_named(_CHOICES)]),
-    tools=describe_list(_FIELDS["tools"], _describe_named(_TOOLS)),
+    tool_choice=any_of(
+        [
+            _CHOICE.schema,
+            _describe_tools(_CHOICES, tools=describe_list(ALLOWED["tools"], _describe_tools(_NAMED_TOOLS))),
+        ]
+    ),
+    tools=describe_list(_FIELDS["tools"], _describe_tools(_TOOLS, format=describe(_INPUT_FORMAT, required=("type",)))),
 )

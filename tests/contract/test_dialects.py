@@ -128,6 +128,40 @@ def test_a_tool_is_called_and_answered(client: Client, offered: FakeUpstream, st
     assert told == {"role": "tool", "tool_call_id": call.call_id, "content": "It is the answer."}
 
 
+ALLOWED = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "look_up"}]}
+
+
+def test_a_choice_of_some_tools_is_said_in_the_words_of_chat(client: Client, offered: FakeUpstream) -> None:
+    other = {**LOOK, "name": "look_away"}
+    [call] = client.responses.create(
+        model="scholar", input="Anything.", tools=[other, LOOK], tool_choice=ALLOWED
+    ).output
+
+    assert call.name == "look_up"
+    tools = [{"type": "function", "function": {"name": "look_up"}}]
+    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": tools}}
+    assert offered.calls()[0].body["tool_choice"] == allowed
+
+
+def test_a_grammar_for_a_tool_is_said_in_the_words_of_chat(client: Client, offered: FakeUpstream) -> None:
+    grammar = {"syntax": "regex", "definition": "[a-z]+"}
+    tool = {"type": "custom", "name": "spell", "format": {"type": "grammar", **grammar}}
+    client.responses.create(model="good", input="Hello?", tools=[tool])
+
+    form = {"type": "grammar", "grammar": grammar}
+    assert offered.calls()[0].body["tools"] == [{"type": "custom", "custom": {"name": "spell", "format": form}}]
+
+
+def test_what_an_administrator_lets_pass_is_carried_into_the_chat(client: Client, offered: FakeUpstream) -> None:
+    Upstream.objects.update(extra_fields="top_k")
+
+    client.responses.create(model="good", input="Hello?", extra_body={"top_k": 3}, truncation="auto", temperature=0.5)
+
+    sent = offered.calls()[0].body
+    assert (sent["top_k"], sent["temperature"]) == (3, 0.5)
+    assert "truncation" not in sent
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 def test_thoughts_come_as_an_item_of_their_own(client: Client, stream: bool) -> None:
     answer = client.responses.create(model="reasons", input="Why?", stream=stream)
@@ -179,6 +213,11 @@ def test_a_picture_travels_inside_the_request(client: Client, offered: FakeUpstr
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"tools": [{"type": "mcp", "server_url": "http://127.0.0.1"}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
+        ({"tools": [{"type": "custom", "name": "x", "format": {"type": "text", "url": "y"}}]}, "tools[0].format.url"),
+        ({"tool_choice": {"type": "mcp", "server_label": "x"}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "allowed_tools", "mode": "auto"}}, "tool_choice.tools"),
+        ({"tool_choice": {**ALLOWED, "tools": [{"type": "mcp", "server_label": "x"}]}}, "tool_choice.tools[0].type"),
+        ({"prompt_cache_options": {"scope": "all"}}, "prompt_cache_options.scope"),
         ({"input": []}, "input"),
         ({"input": ""}, "input"),
         ({"input": ["Hi"]}, "input[0]"),
@@ -230,13 +269,15 @@ def test_a_response_that_breaks_raises_and_is_given_back(client: Client, model: 
 def test_a_provider_that_speaks_responses_is_asked_in_its_own_words(
     client: Client, speaking: FakeUpstream, stream: bool
 ) -> None:
-    answer = client.responses.create(model="native", input="Hello?", max_output_tokens=9, user="omar", stream=stream)
+    told = {"max_output_tokens": 9, "user": "omar", "tools": [LOOK], "tool_choice": ALLOWED}
+    answer = client.responses.create(model="native", input="Hello?", stream=stream, **told)
     final = list(answer)[-1].response if stream else answer
 
     assert (final.output_text, final.model) == (ANSWER, "native")
     [arrival] = speaking.calls()
     assert arrival.path == "/v1/responses"
     assert (arrival.body["store"], arrival.body["max_output_tokens"]) == (False, 9)
+    assert arrival.body["tool_choice"] == ALLOWED
     assert "user" not in arrival.body
     record = UsageRecord.objects.get()
     assert (record.input_tokens, record.output_tokens, record.prompts) == (7, 5, 1)
@@ -300,6 +341,15 @@ def test_a_moderation_costs_nobody_a_prompt(client: Client, offered: FakeUpstrea
     assert LedgerEntry.objects.count() == 0
     record = UsageRecord.objects.get()
     assert (record.operation, record.outcome, record.prompts) == ("moderation", Outcome.SERVED, 0)
+
+
+def test_a_moderation_carries_what_an_administrator_lets_pass(client: Client, offered: FakeUpstream) -> None:
+    Upstream.objects.update(extra_fields="threshold")
+
+    client.moderations.create(input="Hello", extra_body={"threshold": 0.9, "user": "omar"})
+
+    model = "omni-moderation-latest"
+    assert offered.calls()[0].body == {"input": "Hello", "model": model, "threshold": 0.9}
 
 
 def test_a_moderation_fetches_no_picture(client: Client, offered: FakeUpstream) -> None:

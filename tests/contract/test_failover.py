@@ -1,6 +1,8 @@
 """Several places for one model: the call that one of them fails is answered by another, before its first word only."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import openai
 import pytest
@@ -45,7 +47,7 @@ def ask(client: openai.OpenAI, *, stream: bool = False) -> str:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
-@pytest.mark.parametrize("behavior", ["error-500", "error-401", "error-429", "in-band", "garbage"])
+@pytest.mark.parametrize("behavior", ["error-500", "error-401", "error-429", "down-for-a-while", "in-band", "garbage"])
 def test_another_place_answers(
     client: openai.OpenAI, offer: Offer, offered: FakeUpstream, behavior: str, stream: bool
 ) -> None:
@@ -91,6 +93,32 @@ def test_after_the_first_word_nobody_else_goes_on(client: openai.OpenAI, offer: 
     assert UsageRecord.objects.get().prompts == 0
 
 
+def test_two_calls_that_fail_together_do_not_both_go_where_one_has_room(
+    client: openai.OpenAI, offer: Offer, offered: FakeUpstream
+) -> None:
+    offer("silent", "slow")
+    Upstream.objects.filter(provider__slug="shop-1").update(most_parallel=1)
+    both_know = Barrier(2)
+
+    def call(_number: int) -> str:
+        try:
+            with client.chat.completions.create(
+                model="shop", messages=[{"role": "user", "content": "Hi"}], stream=True
+            ) as stream:
+                next(iter(stream))
+                both_know.wait(20)  # until then the one place is full
+                return ""
+        except openai.APIError as error:
+            both_know.wait(20)
+            return error.code or ""
+
+    with ThreadPoolExecutor(2) as callers:
+        ends = sorted(callers.map(call, range(2)))
+
+    assert ends == ["", "upstream_timeout"]
+    assert sorted(arrival.model for arrival in offered.calls()) == ["silent", "silent", "slow"]
+
+
 def test_a_place_that_keeps_failing_is_left_out(client: openai.OpenAI, offer: Offer, offered: FakeUpstream) -> None:
     offer("error-502", "good")
 
@@ -100,16 +128,17 @@ def test_a_place_that_keeps_failing_is_left_out(client: openai.OpenAI, offer: Of
     assert [arrival.model for arrival in offered.calls()].count("error-502") == 3
 
 
+@pytest.mark.parametrize(("behavior", "seconds"), [("error-429", 7), ("down-for-a-while", 30)])
 def test_a_provider_that_asks_to_be_left_alone_is_left_alone(
-    client: openai.OpenAI, offer: Offer, offered: FakeUpstream
+    client: openai.OpenAI, offer: Offer, offered: FakeUpstream, behavior: str, seconds: int
 ) -> None:
-    offer("error-429")
+    offer(behavior)
 
     for _ in range(3):
         with pytest.raises(openai.InternalServerError) as raised:
             ask(client)
         assert (raised.value.status_code, raised.value.code) == (503, "upstream_busy")
-        assert 1 <= int(raised.value.response.headers["retry-after"]) <= 7
+        assert 1 <= int(raised.value.response.headers["retry-after"]) <= seconds
 
     assert len(offered.calls()) == 1
     assert not UsageRecord.objects.exclude(prompts=0).exists()

@@ -270,6 +270,19 @@ def test_an_administrator_may_let_a_field_pass(client: openai.OpenAI, offered: F
     assert "user" not in offered.calls()[0].body
 
 
+@pytest.mark.parametrize("name", ["api_base", "User-ID"])
+def test_no_row_lets_pass_what_would_lead_a_call_elsewhere(
+    client: openai.OpenAI, offered: FakeUpstream, name: str
+) -> None:
+    Upstream.objects.update(extra_fields=f"top_k {name}")  # as a row of before may say
+
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.chat.completions.create(model="good", messages=HELLO, extra_body={"top_k": 3, name: "x"})
+
+    assert raised.value.param == name
+    assert offered.calls() == []
+
+
 def test_a_body_too_large_is_refused(client: openai.OpenAI) -> None:
     with pytest.raises(openai.APIStatusError) as raised:
         client.chat.completions.create(model="good", messages=[{"role": "user", "content": "x" * 300_000}])

@@ -152,7 +152,9 @@ def _choose_tools(body: dict[str, Any], question: str) -> list[dict[str, Any]]:
     if choice == "none" or not functions or body["messages"][-1]["role"] == "tool":
         return []
     if isinstance(choice, dict):
-        functions = [function for function in functions if function["name"] == choice["function"]["name"]]
+        named = choice["allowed_tools"]["tools"] if choice["type"] == "allowed_tools" else [choice]
+        names = [tool["function"]["name"] for tool in named]
+        functions = [function for function in functions if function["name"] in names]
     elif choice == "auto":
         functions = [function for function in functions if _is_meant(function["name"], question)]
     return [

@@ -57,7 +57,9 @@ _DONE = b"data: [DONE]\n\n"
 
 for _name in [name for name in BEHAVIORS if name.startswith("error-")]:
     FAULTS[f"image-{_name}"] = BEHAVIORS[_name]
-for _name in ("silent", "headers-then-silent", "resets", "garbage", "gzip", "redirect", "wrong-shape"):
+for _name in (
+    "down-for-a-while", "silent", "headers-then-silent", "resets", "garbage", "gzip", "redirect", "wrong-shape",
+):  # fmt: skip
     FAULTS[f"image-{_name}"] = BEHAVIORS[_name]
 
 
@@ -69,6 +71,7 @@ def _busy(*headers: str) -> Behavior:
 
 
 _for_all("busy-without-a-time")(_busy())
+_for_all("busy-in-words")(_busy("retry-after: when it suits you"))
 _for_all("busy-until-a-date")(_busy("retry-after: Wed, 21 Oct 2065 07:28:00 GMT"))
 _for_all("busy-for-a-year")(_busy("retry-after: 31536000"))
 

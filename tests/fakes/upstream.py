@@ -411,6 +411,7 @@ def _refusal(status: int, code: str, *extra: str) -> Behavior:
 for _status in (400, 401, 403, 404, 408, 409, 413, 422, 500, 502, 503, 504, 529):
     BEHAVIORS[f"error-{_status}"] = _refusal(_status, f"code_{_status}")
 BEHAVIORS["error-429"] = _refusal(429, "rate_limit_exceeded", "retry-after: 7")
+BEHAVIORS["down-for-a-while"] = _refusal(503, "maintenance", "retry-after: 30")
 BEHAVIORS["content-filter"] = _refusal(400, "content_filter")
 BEHAVIORS["redirect"] = _refusal(307, "moved", "location: http://127.0.0.1:9/v1/chat/completions")
 

@@ -119,6 +119,28 @@ def test_a_body_that_is_no_json_object_is_an_invalid_request(web: httpx2.Client,
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format.json_schema.name"),
+        ({"tool_choice": {"type": "mcp", "server_url": "http://127.0.0.1"}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "function", "function": {"name": "x", "url": "y"}}}, "tool_choice.function.url"),
+        ({"tool_choice": {"type": "custom", "custom": {}}}, "tool_choice.custom.name"),
+        ({"tool_choice": {"type": "allowed_tools", "allowed_tools": None}}, "tool_choice.allowed_tools"),
+        (
+            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "mcp"}]}}},
+            "tool_choice.allowed_tools.tools[0].type",
+        ),
+        (
+            {"tools": [{"type": "custom", "custom": {"name": "x", "format": {"type": "grammar", "grammar": {}}}}]},
+            "tools[0].custom.format.grammar.definition",
+        ),
+        ({"functions": [{"name": "look", "server_url": "x"}]}, "functions[0].server_url"),
+        ({"functions": [{"name": "look"}], "function_call": {"name": "look", "url": "x"}}, "function_call.url"),
+        ({"prediction": {"type": "content", "content": "x", "id": "y"}}, "prediction.id"),
+        ({"prediction": {"type": "content", "content": [{"type": "image_url"}]}}, "prediction.content[0].type"),
+        ({"audio": {"format": "mp3", "voice": {"id": "voice_1"}}}, "audio.voice"),
+        ({"audio": {"format": "mp3", "voice": "coral", "url": "x"}}, "audio.url"),
+        ({"prompt_cache_options": {"mode": "implicit", "scope": "all"}}, "prompt_cache_options.scope"),
+        ({"web_search_options": {}}, "web_search_options"),
+        ({"messages": [{"role": "assistant", "audio": {"id": "a", "url": "x"}}]}, "messages[0].audio.url"),
+        ({"messages": [{"role": "assistant", "function_call": {"name": "x"}}]}, "messages[0].function_call.arguments"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"user_id": 1}, "user_id"),
         ({"base_url": "http://127.0.0.1"}, "base_url"),
@@ -146,6 +168,25 @@ def test_a_body_that_drips_in_is_given_up(site: str, saras_key: str, monkeypatch
 
     assert (answer.status, code) == (408, "request_timeout")
     assert not Reservation.objects.exists()
+
+
+def test_what_openai_publishes_passes_as_it_came(web: httpx2.Client, offered: FakeUpstream) -> None:
+    look, odd = {"type": "function", "function": {"name": "look"}}, {"type": "custom", "custom": {"name": "odd"}}
+    grammar = {"type": "grammar", "grammar": {"definition": "x", "syntax": "regex"}}
+    told = {
+        "tools": [look, {"type": "custom", "custom": {"name": "odd", "format": grammar}}],
+        "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [look, odd]}},
+        "functions": [{"name": "look", "description": "Looks.", "parameters": {"type": "object"}}],
+        "function_call": {"name": "look"},
+        "prediction": {"type": "content", "content": [{"type": "text", "text": "Hello"}]},
+        "audio": {"format": "mp3", "voice": "coral"},
+        "prompt_cache_options": {"mode": "explicit", "ttl": "30m"},
+    }
+
+    assert web.post("/v1/chat/completions", json={**CHAT, **told}).status_code == 200
+
+    sent = offered.calls()[0].body
+    assert {name: sent[name] for name in told} == told
 
 
 def test_a_limit_is_named(web: httpx2.Client) -> None:

@@ -16,7 +16,7 @@ from django.conf import LazySettings
 
 from core.ids import new_id
 from core.types import Operation
-from gateway.errors import UpstreamDown, UpstreamError
+from gateway.errors import UpstreamDown, UpstreamError, UpstreamTimeout
 from gateway.types import Call, Chunk, ProviderKind, Target
 from gateway.upstreams import http1
 from gateway.upstreams.openai_compatible import OpenAICompatible
@@ -436,7 +436,7 @@ async def test_a_busy_process_reads_on_when_its_pause_is_over_but_not_for_whom_t
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, with its key."""
+    """A certificate for 127.0.0.1 and provider.test that signs itself, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Harbour test authority")])
     now = datetime.now(UTC)
@@ -444,7 +444,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("provider.test")]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -493,3 +496,77 @@ async def test_a_proxy_is_asked_for_what_is_not_on_this_machine(
 
     assert heard[0].startswith(b"POST http://provider.test/v1/chat/completions HTTP/1.1\r\n")
     assert (proxy.connections, here.connections) == (1, 1)
+
+
+def tunnel_to(port: int, heard: list[bytes]) -> Script:
+    """A proxy that takes CONNECT, and leads to a port of this machine."""
+
+    async def script(talk: Talk) -> None:
+        heard.append(await talk.reader.readuntil(b"\r\n\r\n"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await talk.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(hand_over(talk.reader, writer), hand_over(reader, talk.writer))
+
+    return script
+
+
+async def hand_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+
+async def test_through_a_proxy_tls_reaches_to_the_provider(
+    adapter: OpenAICompatible, certificate: Path, settings: LazySettings
+) -> None:
+    heard: list[bytes] = []
+
+    async with (
+        provider(good, tls=tls_of(certificate)) as fake,
+        provider(tunnel_to(fake.port, heard)) as proxy,
+    ):
+        settings.UPSTREAM_PROXY = f"http://127.0.0.1:{proxy.port}"
+        with pytest.raises(UpstreamDown):  # nobody vouches for the certificate
+            await text_of(open_stream(adapter, 0, base_url="https://provider.test/v1"))
+        await adapter.close()
+
+        settings.UPSTREAM_CA_FILE = str(certificate)
+        assert await text_of(open_stream(adapter, 0, base_url="https://provider.test/v1")) == SAID
+        await adapter.close()
+
+    assert heard[1].startswith(b"CONNECT provider.test:443 HTTP/1.1\r\n")
+    assert b"sk-provider" not in b"".join(heard)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 Connection established\r\n\r\n"], ids=["connect", "tls"])
+async def test_a_proxy_that_falls_silent_is_waited_for_as_long_as_for_a_connection(
+    adapter: OpenAICompatible, settings: LazySettings, answer: bytes
+) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.reader.readuntil(b"\r\n\r\n")
+        await talk.say(answer)
+        await talk.reader.read(-1)
+
+    async with provider(script) as proxy:
+        settings.UPSTREAM_PROXY = f"http://127.0.0.1:{proxy.port}"
+        settings.UPSTREAM_CONNECT_SECONDS = 0.2
+        async with asyncio.timeout(20):
+            with pytest.raises(UpstreamTimeout):
+                await text_of(open_stream(adapter, 0, base_url="https://provider.test/v1"))
+        await adapter.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_lets_nobody_in_is_a_failure_and_not_asked_again(
+    adapter: OpenAICompatible, settings: LazySettings, scheme: str
+) -> None:
+    async def script(talk: Talk) -> None:
+        await talk.reader.readuntil(b"\r\n\r\n")
+        await talk.say(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+
+    async with provider(script) as proxy:
+        settings.UPSTREAM_PROXY = f"http://127.0.0.1:{proxy.port}"
+        with pytest.raises(UpstreamError) as raised:
+            await text_of(open_stream(adapter, 0, base_url=f"{scheme}://provider.test/v1"))
+
+    assert not raised.value.is_transient

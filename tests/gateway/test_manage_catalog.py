@@ -276,7 +276,16 @@ def test_a_credential_that_cannot_be_opened_is_said(desk: Client, east: Upstream
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("name", ""), ("base_url", "ftp://x"), ("base_url", "no address"), ("most_parallel", "0"), ("most_parallel", "x")],
+    [
+        ("name", ""),
+        ("base_url", "ftp://x"),
+        ("base_url", "no address"),
+        ("most_parallel", "0"),
+        ("most_parallel", "x"),
+        ("extra_fields", "top_k api_base"),
+        ("extra_fields", "User-ID"),
+        ("extra_fields", "n"),
+    ],
 )
 def test_an_address_refuses_what_it_cannot_keep(desk: Client, east: Upstream, field: str, value: str) -> None:
     response = desk.post(address_of(east), address_form(**{field: value}, credential="x"))

@@ -2,18 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import orjson
 import pytest
 
+from core import clock
 from core.ids import new_id
 from core.types import Operation
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamDown, UpstreamError, UpstreamRejected, UpstreamTimeout
+from gateway.routing import LONGEST_LEFT_ALONE, Board, Circuit, place_of
 from gateway.types import Call, Chunk, ProviderKind, Target
 from gateway.upstreams import get_adapter
 from gateway.upstreams.base import Adapter
 from gateway.upstreams.placeholder import LABEL, draw
-from tests.fakes.upstream import ANSWER, SECRET, FakeUpstream
+from gateway.upstreams.refusals import error_of
+from tests.fakes.dialects import DIALECTS
+from tests.fakes.faults import FAULTS
+from tests.fakes.upstream import ANSWER, SECRET, FakeUpstream, open_upstream
 from usage.types import Totals, UsageSource
 
 
@@ -125,6 +131,76 @@ async def test_a_failure_becomes_one_of_our_errors(
 
     assert type(raised.value) is error
     assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "seconds", "told"),
+    [
+        ("error-429", 7, "7"),
+        ("azure-busy", 0.4, "1"),  # both headers: the more exact one
+        ("busy-without-a-time", 10, "10"),
+        ("busy-in-words", 10, "10"),
+        ("busy-for-a-year", LONGEST_LEFT_ALONE, "60"),
+        ("busy-until-a-date", LONGEST_LEFT_ALONE, "60"),
+        ("down-for-a-while", 30, "30"),
+    ],
+)
+async def test_a_provider_is_left_alone_for_as_long_as_it_asks(
+    adapter: Adapter, model: str, seconds: float, told: str
+) -> None:
+    now = 0.0
+    board = Board(lambda: now)
+    with open_upstream({**DIALECTS, **FAULTS}) as upstream:
+        place = target(upstream, model, upstream_id=1)
+        board.begin(place)
+        with pytest.raises(UpstreamBusy) as raised:
+            await ask(adapter, upstream, model, stream=False)
+        await adapter.close()
+    board.end(place, raised.value)
+
+    assert raised.value.headers["retry-after"] == told
+    assert board.list_circuits() == {place_of(place): Circuit.ASKED_FOR_REST}
+    now = seconds - 0.1
+    with pytest.raises(UpstreamBusy):
+        board.choose(place)
+    now = seconds
+    assert board.choose(place) == [place]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "Thu, 03 Dec 2026 10:00:45 GMT"}, 45),
+        ({"retry-after": "Thu, 03 Dec 2026 18:00:45 +0800"}, 45),
+        ({"retry-after": "Thursday, 03-Dec-26 10:00:45 GMT"}, 45),
+        ({"retry-after": "Thu Dec  3 10:00:45 2026"}, 45),
+        ({"retry-after": "Thu, 03 Dec 2026 09:00:00 GMT"}, 0),  # over, by our clock
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after-ms": "2500"}, 2.5),
+        ({"retry-after-ms": "soon", "retry-after": "3"}, 3),
+        ({"retry-after": "-3"}, 10),
+        ({"retry-after": "nan"}, 10),
+        ({"retry-after": "1e9"}, 10),
+        ({"retry-after": "9" * 5000}, 10),
+        ({"retry-after": "Thu, 03 Dec 2026 10:00:45 +99999999999999999"}, 10),
+        ({"retry-after": "\u0663"}, 10),
+        ({}, 10),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_time_is_read_however_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], seconds: float
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 12, 3, 10, tzinfo=UTC))
+    place = Target("public", "m", "fake", ProviderKind.COMPATIBLE, "")
+
+    error = error_of(place, 429, headers, b"")
+
+    assert isinstance(error, UpstreamBusy)
+    assert error.retry_after == seconds
+    # Who is broken and says nothing clear, or that it is over, is asked once more.
+    assert isinstance(error_of(place, 503, headers, b""), UpstreamDown if seconds in (0, 10) else UpstreamBusy)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """A provider that rests and stays away is told to administrators; one that stumbles is not."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from django.conf import LazySettings
 
@@ -16,6 +19,38 @@ def fail(board: Board, times: int) -> None:
     for _ in range(times):
         board.begin(target)
         board.end(target, UpstreamDown())
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_there"),
+    [
+        (200, b'{"data": []}', True),
+        (404, b"", True),  # many have no list of models, and answer
+        (405, b"", True),
+        (401, b"", False),
+        (403, b"", False),
+        (500, b"", False),
+        (200, b"<html>", False),
+    ],
+)
+async def test_who_rests_is_asked_whether_it_is_there_again(
+    monkeypatch: pytest.MonkeyPatch,
+    answering: Callable[[int, bytes], str],
+    status: int,
+    body: bytes,
+    is_there: bool,
+) -> None:
+    board = Board(lambda: 0.0)
+    monkeypatch.setattr(relay, "board", board)
+    target = replace(asked(place(1), place(2, position=1)), base_url=answering(status, body))
+    for _ in range(FAILURES):
+        board.begin(target)
+        board.end(target, UpstreamDown())
+
+    await relay._check_resting()
+
+    assert (board.list_resting() == []) is is_there
+    assert board.choose(target)[0].upstream_id == (1 if is_there else 2)
 
 
 def test_who_rests_for_long_and_was_asked_in_vain_is_away() -> None:

@@ -12,7 +12,7 @@ from gateway.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from gateway.routing import FAILURES, WELL, Board, Health, after, choose, second_of
+from gateway.routing import FAILURES, LONGEST_LEFT_ALONE, WELL, Board, Health, after, choose, second_of
 from gateway.types import ProviderKind, Target
 
 BUSY = UpstreamBusy(retry_after=7)
@@ -76,6 +76,7 @@ def test_a_call_goes_where_it_may_be_answered(
         ({1: LEFT_ALONE, 2: Health(0, 103.5, is_busy=True)}, {}, "4"),
         ({}, {1: 1, 2: 1}, "1"),
         ({2: LEFT_ALONE}, {1: 1}, "7"),
+        ({1: Health(0, 3000.0, is_busy=True), 2: Health(0, 3000.0, is_busy=True)}, {}, "60"),
     ],
 )
 def test_who_finds_no_place_is_told_when_to_come_again(
@@ -113,6 +114,9 @@ def test_among_equals_the_weight_decides_how_often() -> None:
         (UpstreamDown(), Health(50), Health(51, 160.0)),
         (BUSY, WELL, Health(0, 107.0, is_busy=True)),
         (BUSY, Health(2, 150.0), Health(2, 150.0, is_busy=True)),
+        (UpstreamBusy(retry_after=0.5), WELL, Health(0, 100.5, is_busy=True)),
+        (UpstreamBusy(retry_after=90), WELL, Health(0, 190.0, is_busy=True)),
+        (UpstreamBusy(retry_after=31_536_000), WELL, Health(0, 100.0 + LONGEST_LEFT_ALONE, is_busy=True)),
     ],
     ids=repr,
 )
@@ -134,11 +138,28 @@ def test_what_a_place_is_remembered_for(error: UpstreamError | None, before: Hea
 )
 def test_where_a_call_is_tried_once_more(error: UpstreamError, alone: int | None, with_another: int | None) -> None:
     def number(*places: Target) -> int | None:
-        second = second_of(places, error)
+        second = second_of(places, error, health={}, running={}, now=0.0)
         return second.upstream_id if second else None
 
     assert number(place(1)) == alone
     assert number(place(1), place(2), place(3)) == with_another
+
+
+def test_a_place_that_became_full_or_asked_for_rest_meanwhile_is_not_where_a_call_is_tried_once_more() -> None:
+    board = Board(lambda: 0.0, draw=lambda: 0.5)
+    first, full, resting, last = (place(1), place(2, position=1, most=1), place(3, position=2), place(4, position=3))
+    chosen = board.choose(asked(first, full, resting, last))
+    assert chosen == [asked(first, full, resting, last), full, resting, last]
+    board.begin(first)
+    board.begin(full)
+    board.begin(resting)
+    board.end(resting, BUSY)
+
+    assert board.second_of(chosen, UpstreamTimeout()) == last
+    assert board.second_of(chosen[:3], UpstreamTimeout()) is None
+    assert board.second_of(chosen[:3], UpstreamDown()) == chosen[0]  # it was broken, and the call has its room there
+    board.end(full, None)
+    assert board.second_of(chosen, UpstreamTimeout()) == full
 
 
 def test_one_call_at_a_time_tries_a_place_that_failed() -> None:
