@@ -104,7 +104,8 @@ async def test_what_its_filter_thinks_of_the_prompt_is_not_handed_on(azure: Adap
     chunks = await ask(azure, upstream, "azure-chat", stream=True)
 
     assert chunks[0].data == b""
-    assert all(orjson.loads(chunk.data)["choices"] for chunk in chunks if chunk.data)
+    events = [event for chunk in chunks if chunk.data for event in chunk.data.split(b"\n\ndata: ")]
+    assert all(orjson.loads(event)["choices"] for event in events)
     assert not chunks[0].has_content
 
 
