@@ -48,7 +48,9 @@ class Provider(models.Model):
     def clean(self) -> None:
         """A provider does not become one of a kind that its addresses cannot be of."""
         if self.pk and any(upstream.list_missing(self.kind) for upstream in self.upstreams.all()):
-            raise ValidationError({"kind": _("Azure OpenAI needs an address and an API version. Enter them first.")})
+            raise ValidationError(
+                {"kind": _("This kind needs an address, and Azure an API version. Enter them first.")}
+            )
 
 
 class Upstream(models.Model):
@@ -96,15 +98,17 @@ class Upstream(models.Model):
         return f"{self.provider}: {self.name}"
 
     def clean(self) -> None:
-        """Azure has no address of its own, and none without a version: an empty one would send its key elsewhere."""
+        """OpenAI alone has an address of its own, and Azure none without a version: the key would go elsewhere."""
         missing = self.list_missing(self.provider.kind) if hasattr(self, "provider") else []
         if missing:
-            raise ValidationError(dict.fromkeys(missing, _("Azure OpenAI needs this.")))
+            raise ValidationError(dict.fromkeys(missing, _("This kind of provider needs it.")))
 
     def list_missing(self, kind: str) -> list[str]:
         """The columns that are empty and may not be at a provider of this kind."""
-        needed = ("base_url", "api_version") if kind == ProviderKind.AZURE else ()
-        return [name for name in needed if not getattr(self, name)]
+        needed = {ProviderKind.AZURE: ["base_url", "api_version"], ProviderKind.COMPATIBLE: ["base_url"]}
+        if self.is_from_environment:
+            return []
+        return [name for name in needed.get(ProviderKind(kind), []) if not getattr(self, name)]
 
 
 class Model(models.Model):

@@ -243,7 +243,7 @@ def access_of(upstream: Upstream) -> tuple[str, str]:
         return settings.LOCAL_MODEL_URL, ""
     if upstream.is_from_environment:
         return settings.OPENAI_BASE_URL or OPENAI_ADDRESS, settings.OPENAI_API_KEY
-    own = "" if upstream.provider.kind == ProviderKind.AZURE else OPENAI_ADDRESS
+    own = OPENAI_ADDRESS if upstream.provider.kind == ProviderKind.OPENAI else ""
     try:
         return upstream.base_url or own, credentials.decrypt(upstream.credential_encrypted)
     except ImproperlyConfigured as error:

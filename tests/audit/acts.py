@@ -122,7 +122,7 @@ PAGES = [
         "provider.create upstream.create upstream.set_credential",
         _PROVIDER | {f"address-{name}": value for name, value in _ADDRESS.items()} | {"address-credential": "secret"},
     ),
-    Act("POST /manage/providers/<provider_id>/", "provider.change", _PROVIDER),
+    Act("POST /manage/providers/<provider_id>/", "provider.change", _PROVIDER | {"kind": "openai"}),
     Act("POST /manage/providers/<provider_id>/addresses/new/", "upstream.create", _ADDRESS),
     Act(
         "POST /manage/providers/addresses/<upstream_id>/",

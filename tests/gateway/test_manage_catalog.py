@@ -310,7 +310,7 @@ def test_the_name_of_an_address_is_taken_once(desk: Client, east: Upstream) -> N
     assert Upstream.objects.count() == 1
 
 
-# ---- Azure, which has no address of its own, and none without a version ----------------------------------------------
+# ---- what has no address of its own, and Azure none without a version ------------------------------------------------
 
 EAST = {"name": "east", "base_url": "https://east.example", "api_version": AZURE_VERSION, "is_enabled": "on"}
 
@@ -332,7 +332,7 @@ def test_azure_needs_both_whichever_door_it_comes_through(desk: Client, azure: U
 
     forms = [new.context["address_form"], one_more.context["form"], changed.context["form"]]
     for form in (*forms, admins.context["adminform"].form):
-        assert form.errors == {missing: ["Azure OpenAI needs this."]}
+        assert form.errors == {missing: ["This kind of provider needs it."]}
     assert Provider.objects.filter(slug="west").exists() is False
     assert access_of(Upstream.objects.get()) == ("https://east.example", AZURE_SECRET)
 
@@ -349,7 +349,15 @@ def test_a_provider_becomes_azure_when_its_addresses_can(desk: Client, east: Ups
     assert desk.post(address, wish).status_code == 302
 
 
-def test_the_key_of_an_azure_without_an_address_goes_nowhere(azure: Upstream) -> None:
+def test_what_is_only_compatible_with_openai_needs_an_address(desk: Client, east: Upstream) -> None:
+    form = desk.post(address_of(east), address_form(base_url="", credential="another")).context["form"]
+
+    assert form.errors == {"base_url": ["This kind of provider needs it."]}
+
+
+@pytest.mark.parametrize("kind", [ProviderKind.AZURE, ProviderKind.COMPATIBLE])
+def test_a_key_without_an_address_goes_nowhere(azure: Upstream, kind: ProviderKind) -> None:
+    Provider.objects.update(kind=kind)
     Upstream.objects.update(base_url="")  # as rows of earlier versions may be
     upstream = Upstream.objects.get()
 
