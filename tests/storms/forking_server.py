@@ -11,7 +11,7 @@ import sys
 import uvicorn
 from django.conf import settings
 
-from config.asgi import application
+from config import asgi
 from core.protocol import Protocol
 from gateway.upstreams import load_adapters
 
@@ -35,7 +35,7 @@ def fork(listener: socket.socket) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         server = uvicorn.Server(
             uvicorn.Config(
-                application,
+                asgi.application,
                 http=Protocol,
                 lifespan="on",
                 timeout_graceful_shutdown=GRACE,
