@@ -9,6 +9,8 @@ from it are steps, too.
 
 GET /inside/loop: the seconds of the processor that its loop has used so far; the longest turn of the loop by the clock
 since it was last asked; and how often passwords and pictures were worked on, on the loop's thread and beside it.
+
+GET /inside/tasks: how many tasks its loop has of each kind.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -139,6 +142,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     match scope["path"].split("/")[2:]:
         case ["fail", number, what]:
             said = str(steps.choose(int(number), what))
+        case ["tasks"]:
+            said = json.dumps(Counter(getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()))
         case _:
             said = json.dumps(turns.tell())
     await send({"type": "http.response.start", "status": 200, "headers": []})
