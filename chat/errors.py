@@ -3,6 +3,7 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.errors import AccountSuspended
 from core.errors import DomainError, Refusal
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
 from policies.errors import AcknowledgmentRequired
@@ -31,6 +32,7 @@ _FAILURES: dict[str, str | Promise] = {
     UpstreamRejected.code: _("The AI provider did not accept this request. Shorten it or choose another model."),
     Lost.code: Lost.message,
     AcknowledgmentRequired.code: AcknowledgmentRequired.message,
+    AccountSuspended.code: AccountSuspended.message,
 }
 
 

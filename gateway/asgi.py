@@ -213,13 +213,16 @@ def _make_asking(exchange: Exchange, raw: bytes, parse: Parse) -> Asking:
 async def _remember(exchange: Exchange, change: Callable[..., None], *values: Answer) -> None:
     """Keep the answer under the request's Idempotency-Key, or free the key, if it has one.
 
-    A database that fails now changes nothing: what was paid for goes out, and what went wrong before is told as it was.
+    A database that fails now changes nothing, nor does a server that stops: what was paid for goes out, and what went
+    wrong before is told as it was.
     """
     if exchange.is_remembered:
         try:
             await hop(change, exchange.id, *values)
         except (DatabaseError, InterfaceError):
             logger.warning("The answer to request %s is not remembered.", exchange.id, exc_info=True)
+        except asyncio.CancelledError:
+            pass  # all that is left to do is to send the rest
 
 
 _ENDPOINTS: dict[str, tuple[str, Callable[[Exchange], Awaitable[None]]]] = {

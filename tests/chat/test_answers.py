@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from accounts.models import User
+from accounts.services import set_password, suspend_person
 from accounts.types import Principal
 from chat import services
 from chat.models import Message
@@ -249,6 +250,42 @@ def test_a_signed_out_page_is_told_so(visitor: Visitor, add_model: AddModel) -> 
 
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "sign_in_required"
+
+
+def test_c24_whose_password_was_changed_meanwhile_asks_nothing_more_and_what_was_asked_is_answered(
+    visitor: Visitor, add_model: AddModel, sara: User
+) -> None:
+    add_model("unhurried")
+    follow = visitor.ask("Hello", model="unhurried").json()["follow"]
+    events = visitor.events(follow)
+    first = next(events)
+
+    set_password(user_id=sara.pk, password="another horse, another battery")
+
+    for refused in (visitor.ask("And now?", model="unhurried"), visitor.http.get(follow)):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "sign_in_required")
+    assert text_of([first, *events]) == ANSWER
+    assert UsageRecord.objects.get().outcome == Outcome.SERVED
+
+
+def test_c24_the_answer_of_who_is_suspended_meanwhile_is_cut_and_keeps_its_price(
+    visitor: Visitor, add_model: AddModel, upstream: FakeUpstream, sara: User
+) -> None:
+    add_model("slow")
+    asked = visitor.ask("Count", model="slow").json()
+    events = visitor.events(asked["follow"])
+    first = next(events)
+
+    suspend_person(user_id=sara.pk)
+    rest = list(events)
+
+    assert (rest[-1].name, rest[-1].data["code"]) == ("error", "account_suspended")
+    assert "This account is suspended" in rest[-1].data["message"]
+    assert "It cost 1 prompt." in rest[-1].data["html"]
+    assert upstream.calls()[0].left.wait(2)
+    assert Message.objects.get(pk=asked["answer"]).text == text_of([first, *rest])
+    assert UsageRecord.objects.values_list("outcome", "prompts").get() == (Outcome.CLIENT_LEFT, 1)
+    assert visitor.ask("And now?", model="slow").status_code == 401
 
 
 def test_a_question_without_a_script_still_works(visitor: Visitor, add_model: AddModel) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
+import pytest
 from django.db import connection
 
 from accounts.models import User
@@ -17,6 +18,7 @@ from quotas.services import set_quota
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.length import how_many, report
 from tests.faults.outages import wait_until
+from tests.gateway.test_disconnects import count_tasks
 from tests.servers import Server, running_server
 from tests.storms.clients import Received, ask
 
@@ -98,20 +100,27 @@ def test_c34_one_greedy_person_keeps_nobody_from_their_answer(
     assert sum(arrival.model == "stalls" for arrival in offered.calls()) == MOST_AT_ONCE
 
 
-def test_c32_streams_leave_neither_memory_nor_files_nor_threads(
-    server: Server, offered: FakeUpstream, sara: User, saras_key: str
-) -> None:
-    set_quota(limit=100_000)
-    asyncio.run(ask_in_turns(server, saras_key, callers=CALLERS, each=10))
-    # What reads the database has its thread from its first question on.
-    httpx2.get(f"{server.address}/v1/models", headers={"authorization": f"Bearer {saras_key}"}).raise_for_status()
-    before = look_at(server)
+@pytest.fixture
+def inside(offered: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
+    """A server that tells of its tasks."""
+    environment = {"OPENAI_BASE_URL": offered.base_url, "MAX_PARALLEL_CALLS": "0", "MAX_ATTEMPTS_PER_HOUR": "0"}
+    with running_server(tmp_path, environment=environment, command=["-m", "tests.faults.inside"]) as server:
+        yield server
 
-    answers = asyncio.run(ask_in_turns(server, saras_key, callers=CALLERS, each=STREAMS // CALLERS))
+
+def test_c32_streams_leave_neither_memory_nor_files_nor_threads_nor_tasks(inside: Server, saras_key: str) -> None:
+    set_quota(limit=100_000)
+    asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, each=10))
+    # What reads the database has its thread from its first question on.
+    httpx2.get(f"{inside.address}/v1/models", headers={"authorization": f"Bearer {saras_key}"}).raise_for_status()
+    before, tasks = look_at(inside), count_tasks(inside)
+
+    answers = asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, each=STREAMS // CALLERS))
 
     assert all(answer.is_complete for answer in answers)
-    wait_until(lambda: look_at(server)["files"] <= before["files"], patience=IDLE)
-    after = look_at(server)
+    wait_until(lambda: look_at(inside)["files"] <= before["files"], patience=IDLE)
+    wait_until(lambda: count_tasks(inside) <= tasks)
+    after = look_at(inside)
     assert after["megabytes"] - before["megabytes"] <= GROWTH
     assert after["threads"] <= before["threads"]
     report(f"{len(answers)} streams", f"megabytes {before['megabytes']} → {after['megabytes']}")

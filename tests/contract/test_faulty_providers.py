@@ -5,20 +5,24 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.db import transaction
+from django.db import connection, transaction
 
 from core.types import Operation
 from gateway.models import Model, Provider, Route, Upstream
 from gateway.services import sync_catalog
 from gateway.types import ProviderKind
-from quotas.selectors import find_differences
 from tests.architecture.source import ROOT
+from tests.books import check_books
 from tests.fakes.addresses import open_addresses
 from tests.fakes.faults import FAULTS
 from tests.fakes.upstream import SECRET, FakeUpstream, open_upstream
 from tests.faults import table
-from tests.faults.length import report
+from tests.faults.length import how_many, report
 from tests.servers import Server, database_url, running_server
+
+EVERY = how_many(10, 1) if connection.vendor == "postgresql" else 1  # of the table's rows
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -51,18 +55,19 @@ def patient_server(faulty: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
 
 
 def read_promises() -> list[tuple[str, ...]]:
-    """The rows of the table in docs/faults.md."""
+    """The rows of the table in docs/faults.md, as many as are tried."""
     lines = (ROOT / "docs" / "faults.md").read_text().splitlines()
     rows = [tuple(cell.strip(" `") for cell in line.strip("|").split("|")) for line in lines if line.startswith("|")]
-    return rows[2:]
+    return rows[2::EVERY]
 
 
 def test_c08_every_fault_ends_as_the_table_promises(patient_server: Server) -> None:
-    cells = table.run(patient_server, table.list_cases())
+    faults = list(dict.fromkeys(case.fault for case in table.list_cases()))[::EVERY]
+    cells = table.run(patient_server, [case for case in table.list_cases() if case.fault in faults])
 
     rows = table.render(cells)
     for fault, *forms in rows:
         report(fault, " | ".join(forms))
     assert rows == read_promises()
-    assert find_differences() == []
+    check_books()
     assert SECRET not in patient_server.log.read_text()  # what a provider writes into an error stays there

@@ -7,22 +7,25 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import httpx2
 import pytest
 
 from tests.fakes.databases import Redis, open_folder
 from tests.faults.length import IS_LONG, how_many, report
-from tests.faults.outages import Installation, Told, installed, wait_until
+from tests.faults.outages import Installation, installed, wait_until
 from tests.storms.clients import ask
 
 pytestmark = pytest.mark.postgres
 
+T = TypeVar("T")
 WORKERS, POOL, STREAMS = how_many(2, 4), 5, 200
 HOLD = 1.0  # seconds in which a change may still be unknown somewhere
 WITHOUT, BESIDE, FROZEN = "without Redis", "beside Redis", "beside a frozen Redis"
@@ -146,14 +149,19 @@ def count_held(it: Installation) -> int:
     return sum(count_sockets(it)) - len(it.postgres.query(CONNECTIONS))
 
 
-def test_c12_fifty_readers_follow_one_answer_in_whichever_worker_they_land(it: Installation, tmp_path: Path) -> None:
-    """One worker writes it, the other reads its row (decision 0040): each reader has every word, once and in order."""
-    sheet = tmp_path / "people.csv"
-    sheet.write_text(f"email,name,role,department,password\n{READER},Reader,student,,{PASSWORD}\n")
+@pytest.fixture(scope="module")
+def signed_up(it: Installation, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Those who sign in, of whom one may ask."""
+    sheet = tmp_path_factory.mktemp("readers") / "people.csv"
+    lines = [f"{email},Reader,student,,{PASSWORD}" for email in (READER, *map(email_of, SESSIONS))]
+    sheet.write_text("\n".join(["email,name,role,department,password", *lines]))
     it.manage("import_people", str(sheet))
     it.manage("acknowledge", READER, "--all", "--on-behalf", "a test")
-    with httpx2.Client(base_url=it.server.address, timeout=60, follow_redirects=True) as web:
-        sign_in(web)
+
+
+def test_c12_fifty_readers_follow_one_answer_in_whichever_worker_they_land(it: Installation, signed_up: None) -> None:
+    """One worker writes it, the other reads its row (decision 0040): each reader has every word, once and in order."""
+    with signed_in(it, READER) as web:
         asked = web.post("/chat/ask/", json={"text": "Count", "model": "slow"}, headers={"accept": "application/json"})
         assert asked.status_code == 201, asked.text
         with ExitStack() as stack:
@@ -178,13 +186,16 @@ def follow(it: Installation, web: httpx2.Client, address: str) -> Iterator[httpx
         yield reader
 
 
-def sign_in(web: httpx2.Client) -> None:
-    web.get("/accounts/login/")
-    token = web.cookies["csrftoken"]
-    web.headers |= {"x-csrftoken": token, "referer": str(web.base_url)}
-    answer = web.post("/accounts/login/", data={"login": READER, "password": PASSWORD})
-    assert answer.status_code == 200 and "sessionid" in web.cookies, answer.text[:500]
-    web.headers["x-csrftoken"] = web.cookies["csrftoken"]
+@contextmanager
+def signed_in(it: Installation, email: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=it.server.address, timeout=60, follow_redirects=True) as web:
+        web.get("/accounts/login/")
+        token = web.cookies["csrftoken"]
+        web.headers |= {"x-csrftoken": token, "referer": str(web.base_url)}
+        answer = web.post("/accounts/login/", data={"login": email, "password": PASSWORD})
+        assert answer.status_code == 200 and "sessionid" in web.cookies, answer.text[:500]
+        web.headers["x-csrftoken"] = web.cookies["csrftoken"]
+        yield web
 
 
 def count_sockets(it: Installation) -> list[int]:
@@ -221,6 +232,12 @@ class Change:
 REVOCATIONS = {
     "key": Change("invalid_api_key", "UPDATE accounts_apikey SET revoked_at = now() WHERE user_id = {person}"),
     "account": Change("account_suspended", "UPDATE accounts_user SET is_active = false WHERE id = {person}"),
+}
+# The same for whoever is signed in.
+SESSIONS = {
+    "session": "DELETE FROM django_session",
+    "password": "UPDATE accounts_user SET password = '!' WHERE email = '{email}'",
+    "account": "UPDATE accounts_user SET is_active = false WHERE email = '{email}'",
 }
 RIGHTS = {
     "role": Change("policy_refused", "UPDATE accounts_user SET role = 'staff' WHERE id = {person}"),
@@ -273,6 +290,27 @@ def test_c24_a_revocation_holds_everywhere_within_a_second(it: Installation, wha
     check_change(it, REVOCATIONS[what], number=list(REVOCATIONS).index(what))
 
 
+@pytest.mark.parametrize("what", SESSIONS)
+def test_c24_an_ended_session_is_known_everywhere_within_a_second(it: Installation, signed_up: None, what: str) -> None:
+    with signed_in(it, email_of(what)) as web, insisting(partial(open_list, web)) as told:
+        wait_until(lambda: sum(status == 200 for _, status in told) >= 20)
+        it.postgres.query(SESSIONS[what].format(email=email_of(what)))
+        committed = time.monotonic()
+        wait_until(lambda: sum(began > committed + HOLD for began, _ in told) >= 10)
+
+    assert {status for began, status in told if began > committed + HOLD} - {503} == {401}
+
+
+def email_of(what: str) -> str:
+    """Whose session it is that is to be ended so."""
+    return f"{what}@example.edu"
+
+
+def open_list(web: httpx2.Client) -> int:
+    """Ask for a page that one must have signed in for, over a connection of its own: any worker may take it."""
+    return web.get("/chat/list/", headers={"accept": "application/json", "connection": "close"}).status_code
+
+
 @pytest.mark.parametrize("what", RIGHTS)
 def test_c25_a_right_that_is_taken_away_is_gone_everywhere_within_a_second(
     it: Installation, prepared: None, what: str
@@ -282,7 +320,7 @@ def test_c25_a_right_that_is_taken_away_is_gone_everywhere_within_a_second(
 
 def check_change(it: Installation, change: Change, *, number: int) -> None:
     """Every worker is called all the time, and what they remember must not outlive the change."""
-    with calling(it, it.keys[number], change.model, change.course) as told:
+    with insisting(partial(it.call, change.model, it.keys[number], change.course)) as told:
         wait_until(lambda: sum(call.status == 200 for _, call in told) >= 20)
         it.postgres.query(change.sql.format(person=person_of(it, number)))
         committed = time.monotonic()
@@ -298,15 +336,15 @@ def person_of(it: Installation, number: int) -> object:
 
 
 @contextmanager
-def calling(it: Installation, key: str, model: str, course: str = "") -> Iterator[list[tuple[float, Told]]]:
+def insisting(call: Callable[[], T]) -> Iterator[list[tuple[float, T]]]:
     """Callers that never rest, on connections of their own; when each call began, and what it was told."""
-    told: list[tuple[float, Told]] = []
+    told: list[tuple[float, T]] = []
     is_over = threading.Event()
 
     def insist() -> None:
         while not is_over.is_set():
             began = time.monotonic()
-            told.append((began, it.call(model, key, course)))
+            told.append((began, call()))
 
     callers = [threading.Thread(target=insist) for _ in range(4)]
     for caller in callers:
@@ -325,7 +363,7 @@ def test_c26_what_closes_the_doors_holds_everywhere_within_a_second_and_what_run
 ) -> None:
     """The callers and the streams belong to people of whom no other test took anything away."""
     close, open_again = CLOSINGS[code]
-    with ThreadPoolExecutor(6) as threads, calling(it, it.keys[-2], "good") as told:
+    with ThreadPoolExecutor(6) as threads, insisting(partial(it.call, "good", it.keys[-2])) as told:
         wait_until(lambda: sum(call.status == 200 for _, call in told) >= 20)
         it.upstream.arrivals.clear()
         running = [threads.submit(asyncio.run, ask(it.server, it.keys[-1], "slow")) for _ in range(6)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 import schemathesis
 from django.db import connection
 from django.db.models import Sum
@@ -43,6 +44,8 @@ MODELS = {
     "/v1/embeddings": "embed-good",
     "/v1/moderations": "moderate-good",
 }
+
+pytestmark = [pytest.mark.both_databases] if IS_LONG else []
 
 
 def test_c29_v1_does_what_its_description_says_whatever_is_asked(

@@ -1,4 +1,4 @@
-"""People who read a hundred bytes a second of answers without end: the provider waits (contract, C12)."""
+"""People who read a hundred bytes a second of answers without end: the provider waits (contract, C11, C12)."""
 
 import asyncio
 import socket
@@ -49,7 +49,7 @@ def sent(offered: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @both_ways
-def test_c12_who_reads_slowly_makes_the_provider_wait_and_nobody_else(
+def test_c11_c12_who_reads_slowly_makes_the_provider_wait_and_nobody_else(
     server: Server, offered: FakeUpstream, sent: list[int], saras_key: str, omar: User, *, lasts: str
 ) -> None:
     set_quota(limit=100)

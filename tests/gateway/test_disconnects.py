@@ -7,10 +7,12 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 import pytest
 from django.db import connection as database
 
@@ -86,6 +88,11 @@ def open_connections(server: Server) -> int:
         with suppress(FileNotFoundError):
             names.append(file.readlink().name)
     return len([name for name in names if name.startswith("socket:")])
+
+
+def count_tasks(server: Server) -> Counter[str]:
+    """How many tasks of each kind there are in a server that tells it (tests.faults.inside)."""
+    return Counter(httpx2.get(f"{server.address}/inside/tasks").json())
 
 
 def check_charged_once(outcome: Outcome) -> None:
@@ -265,7 +272,10 @@ def test_a_silent_stream_says_that_it_is_alive(server: Server, offered: FakeUpst
 
 @pytest.fixture
 def patient_server(offered: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
-    """A server that ends no call of its own accord while a crowd is still on its way, however slow the machine."""
+    """A server that ends no call of its own accord while a crowd is still on its way, however slow the machine.
+
+    It tells of its tasks.
+    """
     environment = {
         "OPENAI_BASE_URL": offered.base_url,
         "MAX_PARALLEL_CALLS": "0",
@@ -273,7 +283,7 @@ def patient_server(offered: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
         "UPSTREAM_FIRST_BYTE_SECONDS": "120",
         "PING_SECONDS": "1",
     }
-    with running_server(tmp_path, environment=environment) as server:
+    with running_server(tmp_path, environment=environment, command=["-m", "tests.faults.inside"]) as server:
         yield server
 
 
@@ -284,7 +294,7 @@ def test_c09_clients_leave_at_any_moment_and_nothing_of_them_stays(
     server, count, dice = patient_server, how_many(60, 500), random.Random(9)
     monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "slow": dripping_until(threading.Event())})
     set_quota(limit=2 * count)
-    idle = open_connections(server) + 5  # of its pool, which may grow, to the database
+    idle, tasks = open_connections(server) + 5, count_tasks(server)  # the database's pool may grow
     leave_at_any_moment(server, offered, saras_key, count=count, dice=dice)
     until(lambda: open_connections(server) <= idle)
     memory = resident_megabytes(server)
@@ -296,6 +306,7 @@ def test_c09_clients_leave_at_any_moment_and_nothing_of_them_stays(
     counters = Allowance.objects.get()
     assert (counters.used, counters.held) == (2 * count, 0)
     until(lambda: open_connections(server) <= idle)
+    until(lambda: count_tasks(server) <= tasks)
     grown = resident_megabytes(server) - memory
     assert grown <= 10
     report(f"{count} clients that hang up, {database.vendor}", f"providers hung up on, charged once, {grown} MB more")

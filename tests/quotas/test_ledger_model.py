@@ -27,9 +27,10 @@ from core.ids import new_id
 from quotas import services
 from quotas.errors import QuotaExhausted
 from quotas.models import Allowance, Reservation
-from quotas.selectors import count_open, find_differences, nearest_standing
+from quotas.selectors import count_open, nearest_standing
 from quotas.services import open_batch
 from quotas.types import OPEN_STATES, Reserved, State
+from tests.books import check_books
 from tests.faults.length import how_many, report
 from tests.quotas.conftest import principal, reserve, wish_of
 
@@ -241,7 +242,7 @@ class Ledger(RuleBasedStateMachine):
         try:
             Ledger.now += 2 * services.LEASE
             services.expire_reservations()
-            assert find_differences() == []
+            check_books()
         finally:
             transaction.savepoint_rollback(self.clean_slate)
 

@@ -1,10 +1,17 @@
-"""Many small clients on raw sockets, so that a storm spends its time in the server and not in the test."""
+"""Many small clients on raw sockets, so that a storm spends its time in the server and not in the test.
+
+Every second one asks for a connection that stays, as most programs do: those are answered by the direct way
+(core.protocol), the others by ASGI's.
+"""
 
 import asyncio
 import json
 from dataclasses import dataclass
+from itertools import cycle
 
 from tests.servers import Server
+
+_lasts = cycle(["keep-alive", "close"])
 
 
 @dataclass(frozen=True)
@@ -24,13 +31,13 @@ class Received:
         return rest.split("\r\n", 1)[0]
 
 
-def request(server: Server, key: str, model: str, *headers: str) -> bytes:
+def request(server: Server, key: str, model: str, *headers: str, lasts: str) -> bytes:
     body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": "Hi"}]})
     head = [
         "POST /v1/chat/completions HTTP/1.1",
         f"Host: 127.0.0.1:{server.port}",
         f"Authorization: Bearer {key}",
-        "Connection: close",
+        f"Connection: {lasts}",
         f"Content-Length: {len(body)}",
         *headers,
     ]
@@ -39,19 +46,19 @@ def request(server: Server, key: str, model: str, *headers: str) -> bytes:
 
 async def ask(server: Server, key: str, model: str, *headers: str, barrier: asyncio.Barrier | None = None) -> Received:
     """One call on a connection of its own; with a barrier, the last byte leaves when everyone is ready."""
-    text = b""
+    text, lasts = b"", next(_lasts)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     except OSError:
         return Received(0, "")
     try:
-        message = request(server, key, model, *headers)
+        message = request(server, key, model, *headers, lasts=lasts)
         writer.write(message[:-1])
         await writer.drain()
         if barrier is not None:
             await barrier.wait()
         writer.write(message[-1:])
-        while piece := await reader.read(65536):
+        while not (lasts == "keep-alive" and is_whole(text)) and (piece := await reader.read(65536)):
             text += piece
     except OSError:
         pass
@@ -59,3 +66,12 @@ async def ask(server: Server, key: str, model: str, *headers: str, barrier: asyn
         writer.close()
     status = int(text[9:12]) if text.startswith(b"HTTP/1.1 ") else 0
     return Received(status, text.decode())
+
+
+def is_whole(text: bytes) -> bool:
+    """Whether an answer is all there; the connection it came over may stay open."""
+    head, is_headed, body = text.partition(b"\r\n\r\n")
+    _, is_counted, length = head.partition(b"content-length: ")
+    if is_headed and is_counted:
+        return len(body) >= int(length.split(b"\r\n")[0])
+    return body.endswith(b"\r\n0\r\n\r\n")

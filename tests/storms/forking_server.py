@@ -11,7 +11,8 @@ import sys
 import uvicorn
 from django.conf import settings
 
-from config.asgi import application
+from config import asgi
+from core.protocol import Protocol
 from gateway.upstreams import load_adapters
 
 GRACE = 20  # seconds: what runs may end, as in `manage.py serve`
@@ -33,7 +34,14 @@ def fork(listener: socket.socket) -> None:
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         server = uvicorn.Server(
-            uvicorn.Config(application, lifespan="on", log_config=None, timeout_graceful_shutdown=GRACE)
+            uvicorn.Config(
+                asgi.application,
+                http=Protocol,
+                lifespan="on",
+                timeout_graceful_shutdown=GRACE,
+                access_log=False,  # of which the direct way knows nothing
+                log_config=None,
+            )
         )
         server.run(sockets=[listener])
         os._exit(0)
