@@ -13,7 +13,7 @@ from celery.schedules import crontab
 from celery.signals import worker_init
 from django.conf import settings
 from django.core.checks import Tags, run_checks
-from django.db import DatabaseError
+from django.db import Error
 
 from config import env
 
@@ -68,7 +68,7 @@ app.autodiscover_tasks()
 @worker_init.connect
 def _check_database(**_signal: Any) -> None:
     """Refuse to start on one that may forget, as `manage.py serve` does: a worker has images drawn by providers."""
-    with suppress(DatabaseError):
+    with suppress(Error):
         found = run_checks(tags=[Tags.database], databases=["default"])
         if problems := [str(message) for message in found if message.is_serious()]:
             sys.exit("\n".join(problems))

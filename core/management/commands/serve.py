@@ -6,7 +6,7 @@ import uvicorn
 from django.conf import settings
 from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from core.protocol import Protocol
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
 
     def _check_database(self) -> None:
         """Refuse to start on one that may forget (contract, C01). One that is away is waited for: it may be well."""
-        with suppress(DatabaseError):
+        with suppress(Error):
             self.check(tags=[Tags.database], databases=[connection.alias])
         connection.close()
         if connection.vendor == "postgresql":
