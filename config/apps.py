@@ -9,5 +9,6 @@ class ConfigConfig(AppConfig):
     name = "config"
     # Holding the Celery app here makes `shared_task(...).delay()` of any room find its broker.
     celery_app = celery.app
-    # And this registers the checks.
+    # And these register the checks.
     settings_check = checks.check_settings_agree
+    durability_check = checks.check_database_is_durable

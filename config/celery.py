@@ -4,11 +4,16 @@ Without REDIS_URL the broker is a folder under DATA_DIR and one worker with beat
 number of workers, and beat exactly once.
 """
 
+import sys
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
+from celery.signals import worker_init
 from django.conf import settings
+from django.core.checks import Tags, run_checks
+from django.db import Error
 
 from config import env
 
@@ -58,3 +63,12 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def _check_database(**_signal: Any) -> None:
+    """Refuse to start on one that may forget, as `manage.py serve` does: a worker has images drawn by providers."""
+    with suppress(Error):
+        found = run_checks(tags=[Tags.database], databases=["default"])
+        if problems := [str(message) for message in found if message.is_serious()]:
+            sys.exit("\n".join(problems))

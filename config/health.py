@@ -9,11 +9,12 @@ from functools import partial
 
 from django.conf import settings
 from django.core.checks import ERROR, run_checks
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, OperationalError, connection, connections
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Aggregate, Count, Min, Sum
 from django.db.models.functions import Coalesce
-from kombu.exceptions import OperationalError
+from kombu.exceptions import OperationalError as BrokerError
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -21,6 +22,7 @@ from prometheus_client.registry import Collector
 from chat.models import ImageJob
 from chat.types import Progress
 from config.celery import app
+from config.checks import list_forgetful
 from core import clock
 from gateway import telemetry
 from gateway.errors import UpstreamError
@@ -32,17 +34,8 @@ from usage.models import UsageRecord
 
 RECENT = timedelta(minutes=5)
 SILENCE_SECONDS = 2.0  # until a database counts as away
+_TURN_MILLISECONDS = 1000  # until whoever keeps writing to SQLite counts as in everybody's way
 LEAST_ROOM = 32 * 1024 * 1024  # bytes free on the disk of an SQLite database
-
-# What PostgreSQL must not be told, or a call could go out before its row is durable (contract, C01): and in words why.
-_DURABLE = {
-    "transaction_read_only": ("on", "The database takes no writes: it is read-only, or a standby."),
-    "fsync": (
-        "off",
-        "The database does not sync its files (fsync is off): after a crash of the machine calls are missing.",
-    ),
-    "synchronous_commit": ("off", "The database answers before a commit is durable (synchronous_commit is off)."),
-}
 
 _prober = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prober")
 
@@ -81,7 +74,7 @@ def _see_readiness() -> list[Finding]:
 def examine_everything() -> list[Finding]:
     """What an operator wants to know when something is wrong."""
     findings = [_look("configuration", _see_configuration, ValueError), *examine_readiness()]
-    findings.append(_look("broker", _see_broker, (OperationalError, OSError)))
+    findings.append(_look("broker", _see_broker, (BrokerError, OSError)))
     if all(finding.is_well for finding in findings[:3]):
         findings += [
             _look(str(upstream), partial(_see_upstream, upstream), ConnectionError) for upstream in _upstreams()
@@ -106,15 +99,33 @@ def _see_configuration() -> str:
 def _see_database() -> str:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("select " + ", ".join(f"current_setting('{name}')" for name in _DURABLE))
-            for name, value in zip(_DURABLE, cursor.fetchone(), strict=True):
-                if value == _DURABLE[name][0]:
-                    raise DatabaseError(_DURABLE[name][1])
+            cursor.execute("select current_setting('transaction_read_only')")
+            if cursor.fetchone() == ("on",):
+                raise DatabaseError("The database takes no writes: it is read-only, or a standby.")
+            for why in list_forgetful():
+                raise DatabaseError(why)
         else:
-            cursor.execute("select 1")
+            _take_a_turn(cursor)
             if shutil.disk_usage(settings.DATA_DIR).free < LEAST_ROOM:
                 raise DatabaseError(f"The disk of {settings.DATA_DIR} is full.")
     return connection.vendor
+
+
+def _take_a_turn(cursor: CursorWrapper) -> None:
+    """Begin to write to SQLite; to miss a turn is well while others have theirs, and their writes arrive."""
+    cursor.execute(f"pragma busy_timeout = {_TURN_MILLISECONDS}")
+    before = _count_others_commits(cursor)
+    try:
+        cursor.execute("begin immediate")
+        cursor.execute("pragma user_version = 0")  # on a read-only one it is this that fails
+        cursor.execute("rollback")
+    except OperationalError:
+        if _count_others_commits(cursor) == before:
+            raise
+
+
+def _count_others_commits(cursor: CursorWrapper) -> int:
+    return int(cursor.execute("pragma data_version").fetchone()[0])
 
 
 def _see_migrations() -> str:

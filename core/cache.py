@@ -1,23 +1,29 @@
 """Django's cache in Redis: while it is away each process remembers for itself, and hardly anybody waits for it (C13).
 
-Sign-in counts its attempts here. A Redis that is down must lock nobody out, nor let anybody guess without end.
+Sign-in counts its attempts here. A Redis that is down must lock nobody out, nor let anybody guess without end. One that
+lies is not believed: a value comes back under the key it was kept under, with our seal, or it is none. So nothing but
+our own is ever unpickled.
 """
 
+import hmac
 import logging
+import pickle
 from collections.abc import Callable
 from functools import wraps
-from pickle import PickleError
 from typing import Any
 
+from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
-from django.core.cache.backends.redis import RedisCache
-from redis.exceptions import RedisError
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+from django.utils.crypto import salted_hmac
+from redis.exceptions import RedisError, ResponseError
 
 from core.rest import ANSWER_SECONDS, Rest
 
 logger = logging.getLogger(__name__)
 
 _rest = Rest()  # of the process: Django makes a cache for each thread and each request
+_SEAL_BYTES = 32
 
 
 class SharedCache(RedisCache):
@@ -25,8 +31,49 @@ class SharedCache(RedisCache):
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         patience = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
-        super().__init__(server, {**params, "OPTIONS": patience})
+        super().__init__(server, {**params, "OPTIONS": {**patience, "serializer": _AsItIs}})
+        self._class = _SealedClient
         self.own = LocMemCache("shared", params)  # by its name one for the process
+
+    # By way of `get` and `set`: Redis itself can neither add to what is sealed nor read many seals.
+    incr, get_many, set_many = BaseCache.incr, BaseCache.get_many, BaseCache.set_many
+
+
+class _SealedClient(RedisCacheClient):
+    """Seals what it keeps; a value without the right seal, or of another kind, is a value that is not there."""
+
+    def add(self, key: Any, value: Any, timeout: Any) -> bool:
+        return bool(super().add(key, _seal(key, value), timeout))
+
+    def set(self, key: Any, value: Any, timeout: Any) -> None:
+        super().set(key, _seal(key, value), timeout)
+
+    def get(self, key: Any, default: Any) -> Any:
+        try:
+            kept = super().get(key, b"")
+        except ResponseError:  # it is no string
+            return default
+        seal, value = kept[:_SEAL_BYTES], kept[_SEAL_BYTES:]
+        return pickle.loads(value) if hmac.compare_digest(seal, _sign(key, value)) else default  # noqa: S301  # our own
+
+
+class _AsItIs:
+    """Values reach Redis as the client above made them."""
+
+    def dumps(self, value: bytes) -> bytes:
+        return value
+
+    loads = dumps
+
+
+def _seal(key: str, value: Any) -> bytes:
+    pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return _sign(key, pickled) + pickled
+
+
+def _sign(key: str, value: bytes) -> bytes:
+    """By the key too: what was kept under one is no answer to another."""
+    return salted_hmac(f"{__name__} {key}", value, algorithm="sha256").digest()
 
 
 def _with_an_own(name: str) -> Callable[..., Any]:
@@ -38,7 +85,7 @@ def _with_an_own(name: str) -> Callable[..., Any]:
         if _rest.is_over:
             try:
                 return shared(cache, *args, **kwargs)
-            except (RedisError, PickleError):
+            except RedisError:
                 logger.warning("Redis is away: each worker remembers for itself.")
                 _rest.begin()
         return getattr(cache.own, name)(*args, **kwargs)
@@ -46,6 +93,6 @@ def _with_an_own(name: str) -> Callable[..., Any]:
     return answer
 
 
-_ASKED = "add get set touch delete has_key incr get_many set_many delete_many clear"
+_ASKED = "add get set touch delete has_key delete_many clear"
 for _name in _ASKED.split():
     setattr(SharedCache, _name, _with_an_own(_name))

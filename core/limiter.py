@@ -5,6 +5,7 @@ Redis counts for all workers when REDIS_URL is set; while it is away each worker
 
 import logging
 import math
+import time
 from threading import Lock
 from typing import NamedTuple, Protocol
 
@@ -69,7 +70,10 @@ class _Shared:
             return self._own.count(person, now)
         key = f"attempts/{person}"
         try:
-            return self._redis.incr(key, _HOUR), self._redis.get_expiry(key)
+            count, ends_at = self._redis.incr(key, _HOUR), self._redis.get_expiry(key)
+            if ends_at <= time.time():  # it is over, or was put there without an end
+                self._redis.clear(key)
+            return count, ends_at
         except StorageError:
             logger.warning("Redis is away: attempts are counted by each worker for itself.")
             self._rest.begin()

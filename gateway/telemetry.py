@@ -1,23 +1,25 @@
 """What is seen of calls from outside: figures for Prometheus, and one line of the log for each call that ended.
 
-Every process counts for itself in a file under DATA_DIR/metrics, and /metrics adds them up, whichever worker is asked.
+Every process counts for itself in files under DATA_DIR/metrics, and /metrics adds them up, whichever worker is asked.
 Figures and lines are gathered and written out together a few times a second: one by one they would cost a sixth of the
 event loop's time for a call.
 A line names who, what, how it ended and how long it took; never a word of a prompt or of an answer.
 """
 
 import asyncio
+import fcntl
 import os
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any
 
 import orjson
 from django.conf import settings
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from core import clock
@@ -35,6 +37,45 @@ _OF_A_CALL = ("operation", "via", "model", "provider")
 _OF_AN_END = ("outcome", "code")
 _Kind = tuple[Operation, Via, str, str]  # of a call
 
+
+class _Seat:
+    """The number by which this process's files are called: the lowest that no other has, in whichever container it is.
+
+    Containers that share the folder have the same numbers of processes, so it is a lock that says who lives. Whoever
+    takes the seat of one that is gone counts on where that one ended: there are as many files as processes at a time.
+    """
+
+    def __init__(self) -> None:
+        self._pid = self._number = self._lock = 0
+
+    def __call__(self) -> int:
+        if self._pid != os.getpid():  # it is its parent's, if anybody's
+            if self._pid:
+                os.close(self._lock)
+            self._pid = os.getpid()
+            self._number, self._lock = next((one, lock) for one in count(1) if (lock := _lock(one)) is not None)
+            mark_process_dead(self._number)  # type: ignore[no-untyped-call]
+        return self._number
+
+
+def _lock(seat: int) -> int | None:
+    """The open lock of a seat that nobody has; None when a process has it, or another user."""
+    file = settings.METRICS_DIR / f"{seat}.lock"
+    try:
+        lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    except PermissionError:
+        if file.exists():
+            return None
+        raise
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+values.ValueClass = values.MultiProcessValue(_Seat())  # type: ignore[no-untyped-call]  # before anything is counted
 _calls = Counter("gateway_calls", "Calls that ended.", (*_OF_A_CALL, *_OF_AN_END))
 _tokens = Counter("gateway_tokens", "Tokens, as the provider reported them or as estimated.", ("model", "direction"))
 _first = Histogram("gateway_first_content_seconds", "From admission to the first content.", _OF_A_CALL, buckets=_WAITS)
@@ -221,19 +262,10 @@ def read_circuits() -> dict[Place, Circuit]:
 
 def forget_the_dead() -> None:
     """Leave out the gauges of processes that are gone; what they counted stays counted."""
-    for pid in {int(file.stem.rpartition("_")[2]) for file in settings.METRICS_DIR.glob("gauge_live*_*.db")}:
-        if not _is_alive(pid):
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    for seat in {int(file.stem.rpartition("_")[2]) for file in settings.METRICS_DIR.glob("gauge_live*_*.db")}:
+        if (lock := _lock(seat)) is not None:
+            mark_process_dead(seat)  # type: ignore[no-untyped-call]
+            os.close(lock)
 
 
 @cache

@@ -72,6 +72,12 @@ def _fresh_counters(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def spared_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/readyz does not begin to write to SQLite: a test that is one transaction keeps everybody else from it."""
+    monkeypatch.setattr("config.health._take_a_turn", lambda _cursor: None)
+
+
+@pytest.fixture
 def engineering(db: None) -> Department:
     return Department.objects.create(code="eng", name="Engineering")
 

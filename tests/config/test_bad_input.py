@@ -67,7 +67,7 @@ LISTS = [
 
 
 @pytest.fixture
-def signed_in(root: User, clauses: None) -> Client:
+def signed_in(root: User, clauses: None, spared_turn: None) -> Client:
     """An administrator, who gets furthest."""
     install_default_quota()
     sync_catalog()

@@ -1,7 +1,11 @@
 """What operators and their machines ask, and what strangers are not told."""
 
 import json
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from io import StringIO
+from threading import Event
 from unittest import mock
 
 import pytest
@@ -11,10 +15,11 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import Client
 
+from accounts.models import User
 from config.logs import cut_address
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_ready_tells_the_operator_on_this_machine_what_it_stands_on(client: Client) -> None:
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (
@@ -23,7 +28,7 @@ def test_ready_tells_the_operator_on_this_machine_what_it_stands_on(client: Clie
     )
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_ready_tells_a_stranger_no_more_than_yes(client: Client) -> None:
     assert client.get("/readyz", REMOTE_ADDR="203.0.113.7").json() == {"ready": True}
 
@@ -33,6 +38,55 @@ def test_ready_is_503_while_the_database_is_away(client: Client) -> None:
     with mock.patch("config.health._see_database", side_effect=OperationalError("gone")):
         answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"ready": False, "database": "gone"})
+
+
+of_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's: test_database_outages.py")
+
+
+@of_sqlite
+@pytest.mark.django_db(transaction=True)
+def test_ready_is_503_while_somebody_keeps_the_database_locked(client: Client) -> None:
+    with closing(open_beside()) as other:
+        other.execute("begin immediate")
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["database"]) == (503, "database is locked")
+        other.execute("rollback")
+    assert client.get("/readyz").status_code == 200
+
+
+@of_sqlite
+@pytest.mark.django_db(transaction=True)
+def test_ready_is_200_while_others_write_by_turns(client: Client, root: User) -> None:
+    """Hardly a moment is left between them."""
+    is_over = Event()
+
+    def write() -> None:
+        with closing(open_beside()) as other:
+            while not is_over.is_set():
+                other.execute("begin immediate")
+                other.execute("update accounts_user set name = name || '.'")
+                is_over.wait(0.05)
+                other.execute("commit")
+
+    with ThreadPoolExecutor() as beside:
+        writing = beside.submit(write)
+        statuses = [client.get("/readyz").status_code for _ in range(2)]
+        is_over.set()
+        writing.result()
+    assert statuses == [200, 200]
+
+
+@of_sqlite
+@pytest.mark.django_db(transaction=True)
+def test_ready_is_503_while_the_database_is_read_only(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "NAME", f"file:{connection.settings_dict['NAME']}?mode=ro")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["database"]) == (503, "attempt to write a readonly database")
+
+
+def open_beside() -> sqlite3.Connection:
+    """Another connection to the test's database, whose transactions begin and end when they are told to."""
+    return sqlite3.connect(connection.settings_dict["NAME"], timeout=20, isolation_level=None)
 
 
 @pytest.mark.django_db
@@ -54,7 +108,7 @@ def test_a_token_when_set_is_the_only_way_to_metrics(
     assert client.get("/metrics", headers={"authorization": given}).status_code == status
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_doctor_finds_a_well_installation_well() -> None:
     out = StringIO()
     call_command("doctor", "--json", stdout=out)

@@ -5,17 +5,23 @@ one whose disk fills is there for whatever needs no room (C15).
 """
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.contract.test_unknown_commits import records_in, used_in
 from tests.fakes.upstream import held_until
 from tests.faults.length import how_many, report
-from tests.faults.outages import MUTE, OF_POSTGRES, Installation, Told, installed, wait_until
+from tests.faults.outages import MUTE, OF_POSTGRES, Installation, Told, installed, stopped, wait_until
+from tests.servers import ROOT, SERVE, running_server
 from tests.storms.clients import Received, ask
 
 pytestmark = pytest.mark.postgres
@@ -97,6 +103,33 @@ def test_c01_a_database_that_answers_before_it_is_durable_is_not_ready(it: Insta
     with it.postgres.forgetful():
         wait_until(lambda: it.status_of("/readyz") == 503)
     wait_until(lambda: it.status_of("/readyz") == 200)
+
+
+def test_c01_neither_server_nor_worker_starts_on_a_database_that_may_forget(it: Installation) -> None:
+    """One that runs goes on: a mistake in the settings ends nobody's answer."""
+    worker = ["-m", "celery", "--app", "config.celery", "worker", "--pool", "solo"]
+    with it.postgres.forgetful():
+        wait_until(lambda: it.status_of("/readyz") == 503)
+        for command in (SERVE, worker):
+            done = subprocess.run(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env={**os.environ, **it.environment},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 1
+            assert "synchronous_commit is off" in done.stderr
+        assert it.call().status == 200
+    wait_until(lambda: it.status_of("/readyz") == 200)
+
+
+def test_c14_a_server_starts_without_its_database_and_waits_for_it(it: Installation, tmp_path: Path) -> None:
+    with stopped(it), running_server(tmp_path, environment=it.environment) as server:
+        assert httpx2.get(f"{server.address}/readyz").status_code == 503
+    it.wait_until_served()
 
 
 def test_c15_a_disk_that_fills_admits_nothing_and_forgets_nothing(it: Installation) -> None:

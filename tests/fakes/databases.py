@@ -225,10 +225,14 @@ class Redis(Process):
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def say(self, *words: str) -> bytes:
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+        super().stop(how)  # there is nothing it could lose
+
+    def say(self, *words: str | bytes) -> bytes:
         """One command, and the first bytes of what came back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            arguments = b"".join(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in words)
+            said = [word.encode() if isinstance(word, str) else word for word in words]
+            arguments = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in said)
             connection.sendall(b"*%d\r\n%s" % (len(words), arguments))
             return connection.recv(65536)
 

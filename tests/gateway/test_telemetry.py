@@ -1,15 +1,21 @@
 """What operators see of calls: figures right whichever worker is asked."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+from django.conf import LazySettings
 from django.db import connection
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway import telemetry
 from tests.fakes.upstream import FakeUpstream
 from tests.gateway.test_disconnects import until
-from tests.servers import Server, running_server
+from tests.servers import ROOT, Server, running_server
 
 
 def ask(server: Server, key: str, model: str, *, stream: bool = False) -> httpx2.Response:
@@ -53,3 +59,92 @@ def test_the_figures_of_two_workers_are_added_up(
         assert seen["gateway_ledger_seconds_count conclude"] == 9
         assert seen["gateway_recent_prompts chat served api"] == 8
         assert seen["gateway_database_up"] == 1
+
+
+COUNTING = """
+import os, sys
+os.getpid = lambda: 1  # as in every container
+import django
+django.setup()
+from gateway import telemetry
+telemetry._running.set(int(sys.argv[1]))
+telemetry.note_error("busy")
+print("counted", flush=True)
+sys.stdin.read()
+"""
+FORKING = """
+import os
+import django
+django.setup()
+from gateway import telemetry
+telemetry._running.set(2)
+if os.fork():
+    os.wait()
+else:
+    telemetry._running.set(3)
+print(sum(one.value for metric in telemetry.figures().collect() for one in metric.samples))
+"""
+Start = Callable[[int], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Path:
+    settings.METRICS_DIR = tmp_path / "metrics"
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "metrics"))
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    """Starts a process that has so many calls running, and told of one error."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(running: int) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", COUNTING, str(running)],
+            cwd=ROOT,
+            env=environment_in(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout and process.stdout.readline() == "counted\n"
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+def environment_in(folder: Path) -> dict[str, str]:
+    return {**os.environ, "DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "config.settings"}
+
+
+def read_now() -> tuple[float, float]:
+    """How many calls run, and how many errors were ever told of."""
+    telemetry.forget_the_dead()
+    found = {one.name: one.value for metric in telemetry.figures().collect() for one in metric.samples}
+    return found.get("gateway_running_calls", 0), found["gateway_errors_total"]
+
+
+def test_containers_in_which_every_process_has_the_same_number_share_a_folder(start: Start, folder: Path) -> None:
+    start(2)
+    another = start(3)
+    assert read_now() == (5, 2)
+
+    another.kill()
+    another.wait()
+    assert read_now() == (2, 2)
+
+    files = {file.name for file in (folder / "metrics").iterdir()}
+    start(4)
+    assert read_now() == (6, 3)
+    assert {file.name for file in (folder / "metrics").glob("counter_*")} <= files
+
+
+def test_a_process_that_was_forked_counts_beside_its_parent(folder: Path) -> None:
+    command = [sys.executable, "-c", FORKING]
+    done = subprocess.run(command, cwd=ROOT, env=environment_in(folder), check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout.splitlines()[-1] == "5.0"

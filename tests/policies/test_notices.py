@@ -121,7 +121,9 @@ def test_maintenance_keeps_people_out_and_says_until_when(client: Client, sara: 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "maintenance")
 
 
-def test_administrators_sign_in_work_and_open_the_doors_again(desk: Client, client: Client, sara: User) -> None:
+def test_administrators_sign_in_work_and_open_the_doors_again(
+    desk: Client, client: Client, sara: User, spared_turn: None
+) -> None:
     made = close()
     assert client.get("/accounts/login/").status_code == 200
     assert client.get("/readyz").status_code == 200

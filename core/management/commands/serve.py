@@ -1,8 +1,12 @@
 """`manage.py serve`: the real server, in development too. Pages, API and streams share one ASGI process per worker."""
 
+from contextlib import suppress
+
 import uvicorn
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import Error, connection
 
 from core.protocol import Protocol
 
@@ -23,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--grace", type=int, default=GRACE_SECONDS, help="seconds open streams have at the end")
 
     def handle(self, *, host: str, port: int, workers: int, grace: int, **options: object) -> None:
+        self._check_database()
         uvicorn.run(
             "config.asgi:application",
             host=host,
@@ -41,3 +46,11 @@ class Command(BaseCommand):
             access_log=False,
             log_config=None,
         )
+
+    def _check_database(self) -> None:
+        """Refuse to start on one that may forget (contract, C01). One that is away is waited for: it may be well."""
+        with suppress(Error):
+            self.check(tags=[Tags.database], databases=[connection.alias])
+        connection.close()
+        if connection.vendor == "postgresql":
+            connection.close_pool()  # type: ignore[attr-defined]  # workers have pools of their own
