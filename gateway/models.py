@@ -105,10 +105,13 @@ class Upstream(models.Model):
 
     def list_missing(self, kind: str) -> list[str]:
         """The columns that are empty and may not be at a provider of this kind."""
-        needed = {ProviderKind.AZURE: ["base_url", "api_version"], ProviderKind.COMPATIBLE: ["base_url"]}
         if self.is_from_environment:
             return []
-        return [name for name in needed.get(ProviderKind(kind), []) if not getattr(self, name)]
+        needed: dict[str, list[str]] = {
+            ProviderKind.AZURE: ["base_url", "api_version"],
+            ProviderKind.COMPATIBLE: ["base_url"],
+        }
+        return [name for name in needed.get(kind, []) if not getattr(self, name)]
 
 
 class Model(models.Model):
