@@ -1,7 +1,8 @@
 """The data plane beside nginx as a plain proxy and, where it is installed, LiteLLM: in one run, turn about, as ratios.
 
 Servers share one CPU, the provider and the drivers the other. Every figure is a median over the rounds. Needs a C
-compiler and nginx; LITELLM names the folder of a virtual environment with `litellm[proxy]` in it.
+compiler and nginx; LITELLM names the folder of a virtual environment with `litellm[proxy]` in it, and REDIS_URL, for
+whoever uses it, a Redis.
 """
 
 import argparse
