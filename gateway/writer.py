@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -161,8 +162,11 @@ async def admit_soon(asking: Asking) -> Admission | Answer | Refused:
     outcome = case.outcome
     if outcome is None:
         raise TypeError
-    if isinstance(outcome, Refused) and not outcome.standings and case.principal is not None:
-        return outcome._replace(standings=tuple(await hop(list_standings, case.principal)))
+    if isinstance(outcome, Answer) or outcome.standings or case.principal is None:
+        return outcome
+    if isinstance(outcome, Refused) or not outcome.prompts:  # no quota was looked at
+        with suppress(DatabaseError, InterfaceError):  # decided is decided
+            return outcome._replace(standings=tuple(await hop(list_standings, case.principal)))
     return outcome
 
 
