@@ -1,6 +1,7 @@
 """POST /v1/chat/completions: from bytes to a Call. What is not on OpenAI's published list is refused by name."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -117,7 +118,7 @@ _MESSAGE = {
     "reasoning_content": ANY_TEXT,
     "reasoning": ANY_TEXT,
 }
-# Clients send back what they received; providers do not take it.
+# Clients send back what they received. Most providers do not take it; whoever wants it, an administrator lets it pass.
 _SENT_BACK = frozenset({"annotations", "reasoning_content", "reasoning"})
 _ONLY_SAID = {"role", "content"}
 _SPEAKERS = ("user", "assistant", "system", "developer")
@@ -237,8 +238,9 @@ def parse(raw: bytes, *, call_id: UUID, course_code: str, extra_fields: ExtraFie
         InvalidRequest: `param` names the field to blame.
     """
     body = read_request(raw, _FIELDS, required=_REQUIRED, extra_fields=extra_fields)
+    wanted = partial(extra_fields, body["model"])
     body["messages"] = [
-        message if _is_only_said(message) else _check_message(message, path=f"messages[{place}].")
+        message if _is_only_said(message) else _check_message(message, path=f"messages[{place}].", wanted=wanted)
         for place, message in enumerate(body["messages"])
     ]
     _check_options(body)
@@ -307,7 +309,7 @@ def _check_tool(tool: object, kinds: Mapping[str, Mapping[str, Rule]], *, path: 
     return told
 
 
-def _check_message(message: object, *, path: str) -> dict[str, Any]:
+def _check_message(message: object, *, path: str, wanted: Callable[[], Collection[str]]) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise InvalidRequest(_("Every message must be an object with a role."), param=path.rstrip("."))
     checked = check_fields(message, _MESSAGE, required=("role",), path=path)
@@ -320,7 +322,7 @@ def _check_message(message: object, *, path: str) -> dict[str, Any]:
         if field in checked:
             check_fields(checked[field], rules, required=tuple(rules), path=f"{path}{field}.")
     _check_says_something(checked, path=path)
-    kept = {field: value for field, value in checked.items() if field not in _SENT_BACK}
+    kept = {field: value for field, value in checked.items() if field not in _SENT_BACK or field in wanted()}
     # An assistant's turn may hold nothing but tool calls, and says so with a null.
     return {"content": None, **kept}
 

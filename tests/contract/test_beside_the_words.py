@@ -91,6 +91,15 @@ def test_what_came_beside_the_words_of_an_earlier_answer_may_be_sent_back_and_go
     assert offered.calls()[0].body["messages"] == [*HELLO, said, *HELLO]
 
 
+def test_a_thought_goes_back_to_the_model_that_wants_it(client: Client, offered: FakeUpstream) -> None:
+    """As DeepSeek's models do that think and call tools: without it they answer 400."""
+    Upstream.objects.update(extra_fields="reasoning_content")
+    said = {"role": "assistant", "content": ANSWER, "reasoning_content": THOUGHT}
+    client.chat.completions.create(model="good", messages=[*HELLO, {**said, "annotations": CITED}, *HELLO])
+
+    assert offered.calls()[0].body["messages"] == [*HELLO, said, *HELLO]
+
+
 @both_speakers
 def test_a_thought_among_the_items_of_a_conversation_goes_to_who_has_a_word_for_it(
     client: Client, offered: FakeUpstream, speaks_responses: bool
