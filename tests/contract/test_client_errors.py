@@ -292,12 +292,20 @@ def test_c10_every_fault_of_a_provider_is_an_exception_or_an_answer_and_never_a_
     patient_server: Server,
 ) -> None:
     """Which error it is, docs/faults.md says, and another test; here it is whether programs are told of one at all."""
-    promised = {row[0]: dict(zip(table.FORMS, row[1:], strict=True)) for row in read_promises()}
+    cases, calls = list_faults()
+
+    check_faults(cases, make(patient_server.api, calls, retries=0))
+
+
+def list_faults() -> tuple[list[table.Case], list[Call]]:
+    """Faults in their forms, and for each a call that meets it. Nobody retries: one provider asks for a minute."""
     cases = table.list_cases()[::EVERY]
-    calls = [call_of(case, key) for case, key in zip(cases, table.make_keys(len(cases)), strict=True)]
+    return cases, [call_of(case, key) for case, key in zip(cases, table.make_keys(len(cases)), strict=True)]
 
-    met = make(patient_server.api, calls, retries=0)  # one provider here asks for a minute between two tries
 
+def check_faults(cases: Sequence[table.Case], met: Sequence[Met]) -> None:
+    """The program was told of each as docs/faults.md says, or had its answer."""
+    promised = {row[0]: dict(zip(table.FORMS, row[1:], strict=True)) for row in read_promises()}
     for case, one in zip(cases, met, strict=True):
         if promised[case.fault][case.form].startswith("answer"):
             assert one.kind == "" or one.code in LATE, (case, one)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx2
@@ -26,10 +27,13 @@ from policies.services import acknowledge, install_clauses
 from quotas.services import set_quota
 from quotas.types import Period, Unit
 from tests.architecture.source import ROOT
-from tests.contract.test_client_errors import kind_of
+from tests.contract.test_client_errors import Met, check_faults, kind_of, list_faults
+from tests.contract.test_faulty_providers import faulty, patient_server
 from tests.servers import Server
 from usage.models import UsageRecord
 from usage.types import Outcome
+
+__all__ = ["faulty", "patient_server"]  # fixtures
 
 HERE = ROOT / "tests" / "clients"
 PLACE = ROOT / "build" / "clients"
@@ -185,6 +189,24 @@ def test_javascript_clients_do_what_the_table_says(
     assert did == {client: read_table()[client] for client in ("openai-node", "Vercel AI SDK")}
     # openai-node asks once; Vercel's three times, for it knows a 429 and no x-should-retry.
     assert list_asked() == {"insufficient_quota": 1 + 3, "rate_limit_exceeded": 1 + 3}
+
+
+def test_c10_every_fault_of_a_provider_is_told_to_javascript_too(node: list[str], patient_server: Server) -> None:
+    cases, calls = list_faults()
+    program, packages = HERE / "node_calls.mjs", Path(node[1]).parent
+    done = subprocess.run(
+        [node[0], str(shutil.copy(program, packages)), patient_server.api],
+        input=json.dumps([asdict(call) for call in calls]),
+        cwd=HERE,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.stdout, done.stderr[-3000:]
+    check_faults(cases, [Met(*told) for told in json.loads(done.stdout)])
 
 
 @pytest.mark.local_model
