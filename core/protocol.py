@@ -56,8 +56,8 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """asyncio's. A head that comes whole, as nearly all do, needs no timer."""
         was_begun = self._is_begun
-        if self._is_idle and data.find(_UPGRADE, 0, _NEAR) >= 0:
-            data = data.replace(_UPGRADE, b"\r\n", 1)
+        if self._is_idle and (place := data.find(_UPGRADE, 0, _NEAR)) >= 0 and b"\r\n\r\n" not in data[: place + 2]:
+            data = data.replace(_UPGRADE, b"\r\n", 1)  # in the head: a body may say what it likes
         super().data_received(data)
         self._read = self._read + len(data) if was_begun and self._is_begun else 0
         if self._read > _HEAD_BYTES:

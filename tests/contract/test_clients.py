@@ -127,19 +127,18 @@ def refusals(server: Server, saras_key: str, omar: User, ines: User, root: User)
     return [(key, model, kind_of(status), status, code) for key, model, status, code in cases]
 
 
+def start(*command: str, told: str = "") -> "subprocess.CompletedProcess[str]":
+    """A program of clients, run to its end; it may read what it is told."""
+    return subprocess.run(
+        command, input=told, cwd=HERE, env=environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+
+
 def run(
     command: Sequence[str], server: Server, key: str, *, model: str = "good", refusals: Sequence[Refusal] = ()
 ) -> dict[str, set[str]]:
     """What each client did well; a failure fails the test with the client's own words."""
-    done = subprocess.run(
-        [*command, server.api, key, model, json.dumps(refusals)],
-        cwd=HERE,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = start(*command, server.api, key, model, json.dumps(refusals))
     told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     failures = [f"{client}: {feature}: {why}" for client, feature, why in told if why]
     assert told, done.stderr[-3000:]
@@ -194,19 +193,11 @@ def test_javascript_clients_do_what_the_table_says(
 def test_c10_every_fault_of_a_provider_is_told_to_javascript_too(node: list[str], patient_server: Server) -> None:
     cases, calls = list_faults()
     program, packages = HERE / "node_calls.mjs", Path(node[1]).parent
-    done = subprocess.run(
-        [node[0], str(shutil.copy(program, packages)), patient_server.api],
-        input=json.dumps([asdict(call) for call in calls]),
-        cwd=HERE,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    told = json.dumps([asdict(call) for call in calls])
+    done = start(node[0], str(shutil.copy(program, packages)), patient_server.api, told=told)
 
     assert done.stdout, done.stderr[-3000:]
-    check_faults(cases, [Met(*told) for told in json.loads(done.stdout)])
+    check_faults(cases, [Met(*one) for one in json.loads(done.stdout)])
 
 
 @pytest.mark.local_model

@@ -129,6 +129,13 @@ async def test_who_offers_to_go_on_in_http_2_is_answered_in_http_1_with_its_body
             assert (await caller.hear())[1] == said
 
 
+@pytest.mark.parametrize("said", [b"Upgrade: h2c\r\n", b"\r\nUpgrade: h2c\r\n", b"x\r\nUpgrade: h2c\r\n"])
+async def test_a_body_that_looks_like_such_an_offer_stays_as_it_is(said: bytes) -> None:
+    async with serving(echo) as server, calling(server) as caller:
+        caller.say(POST % len(said), said)
+        assert (await caller.hear())[1] == said
+
+
 async def test_a_body_has_other_seconds_than_its_head(impatience: None) -> None:
     async with serving(echo) as server, calling(server) as caller:
         for _ in range(2):
