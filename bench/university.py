@@ -1,8 +1,8 @@
 """`python -m bench.university [ROWS]`: fills the database of this environment with a university of 50,000 people.
 
-500 courses, a year of usage with the totals of its days, a million messages and what people think of the answers. The
-usage is written by the database itself in a few statements, without the indexes, which are built at the end. It takes
-some minutes.
+500 courses, a year of usage with its ledger and the totals of its days, a million messages and what people think of the
+answers. The usage is written by the database itself in a few statements, without the indexes, which are built at the
+end. It takes some minutes.
 """
 
 import sys
@@ -22,7 +22,7 @@ env.choose_settings()
 django.setup()
 
 from django.db import connection, transaction  # noqa: E402  # models can be imported only now
-from django.db.models import Model  # noqa: E402
+from django.db.models import Count, Model  # noqa: E402
 
 from accounts.models import Department, User  # noqa: E402
 from accounts.types import Role  # noqa: E402
@@ -32,10 +32,12 @@ from chat.types import Author  # noqa: E402
 from core import clock, rows  # noqa: E402
 from courses.models import Course, Enrollment  # noqa: E402
 from courses.types import CourseRole  # noqa: E402
+from quotas.models import Allowance, LedgerEntry, Reservation  # noqa: E402
+from quotas.types import EntryKind, Period, Unit  # noqa: E402
 from usage.models import DailyRollup, Reading, RollupDay, UsageRecord  # noqa: E402
 from usage.selectors import total_people  # noqa: E402
 from usage.tables import add_rows, pack  # noqa: E402
-from usage.types import MEASURES  # noqa: E402
+from usage.types import MEASURES, Outcome  # noqa: E402
 
 PEOPLE, COURSES, ROSTER, DEPARTMENTS, ENTRIES = 50_000, 500, 200, 10, 20_000
 ROWS = 10_000_000
@@ -74,6 +76,21 @@ select {uuid}, {u}, case when i * 7919 %% {people} %% 10 = 0 then 'staff' else '
     200 + i %% 800, 300 + i %% 900, 0, 'reported', 40 + i %% 100, {at}, {at}
 from {series}
 """
+# Of every call that was answered, and in the purse of the year.
+_RESERVATIONS = """
+insert into quotas_reservation (call_id, user_id, state, operation, model, course_code, via, created_at, lease_until,
+    dispatched_at, settled_at, ended_at, is_estimated)
+select call_id, user_id, 'closed', operation, model, '', via, started_at, started_at,
+    started_at, started_at, ended_at, false
+from usage_usagerecord where outcome = 'served'
+"""
+_MOVEMENTS = """
+insert into quotas_ledgerentry (allowance_id, reservation_id, kind, delta_used, delta_held, delta_granted,
+    used_after, held_after, granted_after, reason, at)
+select a.id, r.call_id, '{kind}', {used}, {held}, 0, 0, 0, 0, '', r.created_at
+from quotas_reservation r join quotas_allowance a on a.user_id = r.user_id
+"""
+
 _ROLLUPS = """
 insert into usage_dailyrollup (day, user_id, role, department_id, course_id, via, operation, model, outcome,
     calls, prompts, input_tokens, output_tokens, images, cost_micro)
@@ -119,6 +136,7 @@ def main(calls: int = ROWS) -> None:
         _timed(f"{MESSAGES:,} messages", _chats)
         _timed("opinions of answers", lambda: _execute(_OPINIONS))
     _timed(f"{calls:,} usage rows", lambda: _usage(calls))
+    _timed("reservations and their movements", _ledger)
     _timed("totals of the days", _rollups)
     _timed("audit entries", _entries)
     # What PostgreSQL does by itself sooner or later: without it no page is read from an index alone.
@@ -180,6 +198,24 @@ def _usage(calls: int) -> None:
     first = clock.now() - timedelta(days=DAYS)
     with _without_indexes(UsageRecord):
         _execute(_RECORDS.format(**words), {"rows": calls, "first": first, "step": DAYS * 24 * 3600 / (calls + 1)})
+
+
+def _ledger() -> None:
+    """To count beside, not for the proof: what a purse held after a movement is left out."""
+    with _without_indexes(Reservation):
+        _execute(_RESERVATIONS)
+    used = UsageRecord.objects.filter(outcome=Outcome.SERVED).order_by().values_list("user").annotate(Count("pk"))
+    first = clock.start_of(clock.local_day(clock.now()).replace(month=1, day=1))
+    Allowance.objects.bulk_create(
+        [
+            Allowance(user_id=pk, unit=Unit.PROMPTS, period=Period.ONCE, window_start=first, used=count)
+            for pk, count in used
+        ],
+        batch_size=2000,
+    )
+    with _without_indexes(LedgerEntry):
+        _execute(_MOVEMENTS.format(kind=EntryKind.RESERVE, used=0, held=1))
+        _execute(_MOVEMENTS.format(kind=EntryKind.SETTLE, used=1, held=-1))
 
 
 def _chats() -> None:

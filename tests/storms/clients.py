@@ -6,8 +6,12 @@ Every second one asks for a connection that stays, as most programs do: those ar
 
 import asyncio
 import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import cycle
+from statistics import quantiles
 
 from tests.servers import Server
 
@@ -66,6 +70,33 @@ async def ask(server: Server, key: str, model: str, *headers: str, barrier: asyn
         writer.close()
     status = int(text[9:12]) if text.startswith(b"HTTP/1.1 ") else 0
     return Received(status, text.decode())
+
+
+async def ask_in_waves(
+    server: Server,
+    keys: Sequence[str],
+    model: str,
+    *,
+    waves: int,
+    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> tuple[list[Received], float]:
+    """All ask at once, and again when all are answered.
+
+    Args:
+        beside: what goes on during each wave.
+
+    Returns: what came back, and the seconds within which 99 of 100 calls were answered.
+    """
+
+    async def ask_timed(key: str) -> tuple[Received, float]:
+        began = time.perf_counter()
+        return await ask(server, key, model), time.perf_counter() - began
+
+    timed = []
+    for _ in range(waves):
+        async with beside():
+            timed += await asyncio.gather(*map(ask_timed, keys))
+    return [answer for answer, _ in timed], quantiles([took for _, took in timed], n=100, method="inclusive")[-1]
 
 
 def is_whole(text: bytes) -> bool:
