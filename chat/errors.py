@@ -5,8 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import AccountSuspended
 from core.errors import DomainError, Refusal
+from courses.errors import RuleNotAccepted
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError, UpstreamRejected, UpstreamTimeout
-from policies.errors import AcknowledgmentRequired
+from policies.errors import AcknowledgmentRequired, PolicyRefused
 
 
 class AnswerRunning(Refusal):
@@ -31,7 +32,9 @@ _FAILURES: dict[str, str | Promise] = {
     ContentFiltered.code: _("The AI provider’s content filter declined this. Word it differently."),
     UpstreamRejected.code: _("The AI provider did not accept this request. Shorten it or choose another model."),
     Lost.code: Lost.message,
-    AcknowledgmentRequired.code: AcknowledgmentRequired.message,
+    AcknowledgmentRequired.code: _("Please read and accept the current clauses first, on the page Clauses."),
+    RuleNotAccepted.code: _("Please read and accept the AI rule of the course first, on its page."),
+    PolicyRefused.code: _("A rule of the course or of the university no longer allows this."),
     AccountSuspended.code: AccountSuspended.message,
 }
 

@@ -24,7 +24,7 @@ from core import clock, limiter
 from core.errors import DomainError, Refusal
 from core.types import Operation, Via
 from courses.models import Course, Enrollment
-from courses.selectors import find_course_of, find_place
+from courses.selectors import find_course_of, find_place, list_exams_ahead
 from courses.services import check_rules, check_running
 from courses.types import Tag
 from gateway import idempotency
@@ -32,7 +32,7 @@ from gateway.errors import IdempotencyInFlight, ModelNotFound
 from gateway.prices import actual_amounts, bound_amounts, bounded, count_turns
 from gateway.snapshot import NotRemembered, Snapshot
 from gateway.types import Admission, Answer, Asking, Call, Ending, ExtraFields, Refused, Target
-from policies.errors import AcknowledgmentRequired, PolicyRefused
+from policies.errors import PolicyRefused
 from policies.services import check_acknowledged, check_open
 from quotas.errors import QuotaExhausted, TooManyTurns
 from quotas.models import Reservation
@@ -82,16 +82,20 @@ def withdraw(admission: Admission) -> None:
 
 
 def check_still_welcome(admission: Admission) -> None:
-    """A call that waited is about to be sent, and its person has accepted what was published meanwhile (C26).
+    """A call that waited is about to be sent, and what was published meanwhile lets it: clauses (C26), rules, exams.
 
     Raises:
-        AcknowledgmentRequired: what the call held is given back, and the refusal recorded.
+        Refusal: what the call held is given back, and the refusal recorded.
     """
-    person, at = admission.principal, admission.admitted_at
+    person, call = admission.principal, admission.call
     try:
         check_acknowledged(user_id=person.user_id)
-    except AcknowledgmentRequired as refusal:
-        _give_back(admission, _record_of_refusal(person, admission.call, admission.course_id, refusal.code, at))
+        check_running(list_exams_ahead(person.user_id), at=clock.now())
+        if tag := _tag_of(person, call):
+            check_rules(place=_find_place(person, tag), tag=tag, operation=call.operation, model=call.model)
+    except Refusal as refusal:
+        at = admission.admitted_at
+        _give_back(admission, _record_of_refusal(person, call, admission.course_id, refusal.code, at))
         raise
 
 

@@ -103,8 +103,8 @@ def make_images(
 def claim_image_job(*, job_id: UUID) -> Admission | None:
     """Take a job that waits, or whose worker died, for this worker alone; None when there is nothing to do.
 
-    The admission is the one given when the person pressed. A person who was suspended since, or has not accepted a
-    clause published since, or a reservation that is no longer open, fails the job at no cost.
+    The admission is the one given when the person pressed. A person who was suspended since, or whom a clause, a
+    course's rule or an exam now keeps out, or a reservation that is no longer open, fails the job at no cost.
     """
     now = clock.now()
     claimed = ImageJob.objects.filter(_claimable(now), pk=job_id).update(

@@ -23,6 +23,8 @@ from chat.types import ImageSize, Progress
 from core import clock
 from core.errors import InvalidRequest
 from core.types import Operation
+from courses.models import Course
+from courses.services import accept_rule, create_exam, publish_rule
 from gateway.admission import sweep
 from gateway.services import PLACEHOLDER_NAME
 from quotas.errors import QuotaExhausted
@@ -32,9 +34,12 @@ from quotas.services import set_quota
 from quotas.types import State
 from tests.chat.conftest import AddModel
 from tests.chat.server import RunningServer, Visitor
+from tests.courses.conftest import comp1117
 from tests.policies.test_acknowledge import publish
 from usage.models import UsageRecord
 from usage.types import Outcome
+
+__all__ = ["comp1117"]
 
 WISH: dict[str, Any] = {"prompt": "A coral reef", "size": ImageSize.SQUARE, "count": 1}
 
@@ -250,15 +255,70 @@ def test_c26_a_clause_published_meanwhile_holds_for_an_image_that_waits(visitor:
     job = wish(student)
     publish()
 
-    assert services.claim_image_job(job_id=job.pk) is None
-
-    job.refresh_from_db()
-    assert (job.progress, job.code, job.prompts) == (Progress.FAILED, "acknowledgment_required", 0)
-    assert left(student) == 20
-    assert UsageRecord.objects.values_list("outcome", "code", "prompts").get() == (Outcome.REFUSED, job.code, 0)
-    assert find_differences() == []
+    assert_kept_out(job, student, "acknowledgment_required")
     tile = visitor.http.get(f"/images/jobs/{job.pk}/", headers={"Accept": "text/html"})
     assert "Please read and accept the current clauses first" in tile.text
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ({"approach": "prohibited", "allowed_tools": []}, "policy_refused"),
+        ({"approach": "free", "allowed_tools": ["chat"]}, "policy_refused"),
+        ({"approach": "free", "allowed_tools": ["image"]}, "rule_acknowledgment_required"),
+    ],
+    ids=["no AI", "no images", "to be accepted first"],
+)
+def test_a_course_rule_published_meanwhile_holds_for_an_image_that_waits(
+    student: Principal, comp1117: Course, ines: User, rule: dict[str, Any], code: str
+) -> None:
+    job = wish(student, course_code="COMP1117")
+    publish_rule(course_id=comp1117.pk, by_id=ines.pk, **rule)
+
+    assert_kept_out(job, student, code)
+
+
+def test_the_tile_says_that_a_rule_came_meanwhile(
+    visitor: Visitor, student: Principal, comp1117: Course, ines: User
+) -> None:
+    job = wish(student, course_code="COMP1117")
+    publish_rule(course_id=comp1117.pk, by_id=ines.pk, approach="prohibited", allowed_tools=[])
+
+    services.claim_image_job(job_id=job.pk)
+
+    tile = visitor.http.get(f"/images/jobs/{job.pk}/", headers={"Accept": "text/html"})
+    assert "no longer allows this" in tile.text
+    assert tile.text.count("Nothing was charged.") == 1
+
+
+def test_an_exam_that_began_meanwhile_holds_for_an_image_that_waits(
+    student: Principal, comp1117: Course, ines: User
+) -> None:
+    job = wish(student)
+    now = clock.now()
+    create_exam(course_id=comp1117.pk, title="Midterm", starts_at=now, ends_at=now + timedelta(hours=2), by_id=ines.pk)
+
+    assert_kept_out(job, student, "policy_refused")
+
+
+def test_an_image_is_drawn_under_the_course_rule_it_was_admitted_by(
+    web: RunningServer, student: Principal, comp1117: Course, ines: User, sara: User
+) -> None:
+    rule = publish_rule(course_id=comp1117.pk, by_id=ines.pk, approach="free", allowed_tools=["image"])
+    accept_rule(user_id=sara.pk, rule_id=rule.pk, language="en")
+
+    assert web.run(drawing.draw(wish(student, course_code="COMP1117").pk))
+
+    assert ImageJob.objects.get().progress == Progress.COMPLETE
+
+
+def assert_kept_out(job: ImageJob, person: Principal, code: str) -> None:
+    assert services.claim_image_job(job_id=job.pk) is None
+    job.refresh_from_db()
+    assert (job.progress, job.code, job.prompts) == (Progress.FAILED, code, 0)
+    assert left(person) == 20
+    assert UsageRecord.objects.values_list("outcome", "code", "prompts").get() == (Outcome.REFUSED, code, 0)
+    assert find_differences() == []
 
 
 # ---- pictures ---------------------------------------------------------------------------------------
