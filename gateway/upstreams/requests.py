@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import orjson
 
-from gateway.types import Call, Dialect, Picture, ProviderKind, Target
+from gateway.types import Call, Capability, Dialect, Picture, ProviderKind, Target
 
 Body = dict[str, Any]
 _THEIR_OWN = (ProviderKind.OPENAI, ProviderKind.AZURE)
@@ -54,8 +54,9 @@ def _write_images(target: Target, call: Call) -> Body:
     body = {**call.body, "model": target.upstream_model}
     if call.stream:
         body["stream"] = True
-    # The GPT-Image family answers Base64 only and refuses to be asked for it; all others must be asked.
-    if "gpt-image" not in target.upstream_model:
+    # The GPT-Image family answers Base64 only and refuses to be asked for it; all others must be asked. It alone shows
+    # half-drawn pictures: that is how the catalog tells it where a deployment has another name.
+    if "gpt-image" not in target.upstream_model and Capability.PARTIAL_IMAGES not in target.capabilities:
         body["response_format"] = "b64_json"
     return body
 

@@ -1,6 +1,7 @@
 """Azure OpenAI: deployments in the path, a version in the query, a key in its own header, and filters that speak."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -10,7 +11,7 @@ import pytest
 from core.ids import new_id
 from core.types import Operation
 from gateway.errors import ContentFiltered, UpstreamBusy, UpstreamError
-from gateway.types import Call, Chunk, Dialect, Picture, ProviderKind, Target
+from gateway.types import Call, Capability, Chunk, Dialect, Picture, ProviderKind, Target
 from gateway.upstreams import get_adapter
 from gateway.upstreams.base import Adapter
 from tests.fakes.dialects import AZURE_SECRET, AZURE_VERSION
@@ -98,6 +99,26 @@ async def test_it_is_asked_where_its_official_client_asks(
     ours, theirs = upstream.calls()
     assert (ours.path, ours.model) == (theirs.path, theirs.model)
     assert ours.headers["api-key"] == theirs.headers["api-key"]
+
+
+@pytest.mark.parametrize(
+    ("deployment", "call"),
+    [
+        ("image-good", Call(new_id(), Operation.IMAGE, "public", {"prompt": "a harbor"})),
+        ("image-edits", Call(new_id(), Operation.IMAGE, "public", {"image": [PICTURE]}, spelled=Dialect.EDITS)),
+    ],
+    ids=["new", "changed"],
+)
+async def test_what_shows_half_drawn_pictures_answers_base64_unasked_whatever_its_deployment_is_called(
+    azure: Adapter, upstream: FakeUpstream, deployment: str, call: Call
+) -> None:
+    unknown = target(upstream, deployment)
+    await read(azure, unknown, call)
+    await read(azure, replace(unknown, capabilities=frozenset({Capability.PARTIAL_IMAGES})), call)
+
+    first, second = upstream.calls()
+    assert first.body["response_format"] == "b64_json"
+    assert "response_format" not in second.body
 
 
 async def test_what_its_filter_thinks_of_the_prompt_is_not_handed_on(azure: Adapter, upstream: FakeUpstream) -> None:
