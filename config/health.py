@@ -14,7 +14,6 @@ from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Aggregate, Count, Min, Sum
 from django.db.models.functions import Coalesce
-from kombu.exceptions import OperationalError as BrokerError
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -74,7 +73,7 @@ def _see_readiness() -> list[Finding]:
 def examine_everything() -> list[Finding]:
     """What an operator wants to know when something is wrong."""
     findings = [_look("configuration", _see_configuration, ValueError), *examine_readiness()]
-    findings.append(_look("broker", _see_broker, (BrokerError, OSError)))
+    findings.append(_look("broker", _see_broker, Exception))
     if all(finding.is_well for finding in findings[:3]):
         findings += [
             _look(str(upstream), partial(_see_upstream, upstream), ConnectionError) for upstream in _upstreams()

@@ -6,7 +6,6 @@ our own is ever unpickled.
 """
 
 import hmac
-import logging
 import pickle
 from collections.abc import Callable
 from functools import wraps
@@ -16,11 +15,9 @@ from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.utils.crypto import salted_hmac
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from core.rest import ANSWER_SECONDS, Rest
-
-logger = logging.getLogger(__name__)
 
 _rest = Rest()  # of the process: Django makes a cache for each thread and each request
 _SEAL_BYTES = 32
@@ -82,13 +79,7 @@ def _with_an_own(name: str) -> Callable[..., Any]:
 
     @wraps(shared)
     def answer(cache: SharedCache, *args: Any, **kwargs: Any) -> Any:
-        if _rest.is_over:
-            try:
-                return shared(cache, *args, **kwargs)
-            except RedisError:
-                logger.warning("Redis is away: each worker remembers for itself.")
-                _rest.begin()
-        return getattr(cache.own, name)(*args, **kwargs)
+        return _rest.ask(lambda: shared(cache, *args, **kwargs), lambda: getattr(cache.own, name)(*args, **kwargs))
 
     return answer
 

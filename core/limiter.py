@@ -3,22 +3,19 @@
 Redis counts for all workers when REDIS_URL is set; while it is away each worker counts for itself.
 """
 
-import logging
 import math
 import time
+from functools import partial
 from threading import Lock
 from typing import NamedTuple, Protocol
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from limits.errors import StorageError
 from limits.storage import RedisStorage
 
 from core import clock
 from core.errors import RateLimited
 from core.rest import ANSWER_SECONDS, Rest
-
-logger = logging.getLogger(__name__)
 
 _HOUR = 3600  # it begins with a person's first attempt
 _MOST_KEPT = 100_000
@@ -57,27 +54,19 @@ class _Shared:
 
     def __init__(self) -> None:
         self._redis = RedisStorage(
-            settings.REDIS_URL,
-            wrap_exceptions=True,
-            socket_timeout=ANSWER_SECONDS,
-            socket_connect_timeout=ANSWER_SECONDS,
+            settings.REDIS_URL, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
         )
         self._own = _Own()
         self._rest = Rest()
 
     def count(self, person: str, now: float) -> tuple[int, float]:
-        if not self._rest.is_over:
-            return self._own.count(person, now)
-        key = f"attempts/{person}"
-        try:
-            count, ends_at = self._redis.incr(key, _HOUR), self._redis.get_expiry(key)
-            if ends_at <= time.time():  # it is over, or was put there without an end
-                self._redis.clear(key)
-            return count, ends_at
-        except StorageError:
-            logger.warning("Redis is away: attempts are counted by each worker for itself.")
-            self._rest.begin()
-            return self._own.count(person, now)
+        return self._rest.ask(partial(self._count, f"attempts/{person}"), partial(self._own.count, person, now))
+
+    def _count(self, key: str) -> tuple[int, float]:
+        count, ends_at = self._redis.incr(key, _HOUR), self._redis.get_expiry(key)
+        if ends_at <= time.time():  # it is over, or was put there without an end
+            self._redis.clear(key)
+        return count, ends_at
 
     def reset(self) -> None:
         self._rest.end()

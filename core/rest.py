@@ -1,6 +1,13 @@
 """Redis is worth waiting for only so long, and one that failed is left alone for a while (C13)."""
 
+import logging
 import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 0.25  # how long one answer is waited for
 _REST_SECONDS = 1.0
@@ -12,13 +19,20 @@ class Rest:
     def __init__(self) -> None:
         self._until = 0.0
 
-    @property
-    def is_over(self) -> bool:
-        return self._until <= time.monotonic()
+    def ask(self, question: Callable[[], T], instead: Callable[[], T]) -> T:
+        """What Redis answers; what is answered in its place while it rests, or when asking fails.
 
-    def begin(self) -> None:
-        """It has failed just now."""
-        self._until = time.monotonic() + _REST_SECONDS
+        However it fails: what speaks no Redis, or lies, makes its client stumble in ways that nobody lists.
+        """
+        if self._until <= time.monotonic():
+            try:
+                return question()
+            except Exception as error:  # noqa: BLE001  # see above
+                logger.warning(
+                    "Redis is away (%s): each process counts and remembers for itself.", type(error).__name__
+                )
+                self._until = time.monotonic() + _REST_SECONDS
+        return instead()
 
     def end(self) -> None:
         """It may be asked."""

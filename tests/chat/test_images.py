@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
 import time_machine
 from django.core.files.storage import default_storage
+from kombu.exceptions import OperationalError
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -19,6 +21,7 @@ from accounts.types import Principal
 from chat import drawing, selectors, services
 from chat.models import ImageJob, Picture
 from chat.pictures import PLACEHOLDER_MARK, NotAPicture, repaint
+from chat.tasks import wake_image_worker
 from chat.types import ImageSize, Progress
 from core import clock
 from core.errors import InvalidRequest
@@ -319,6 +322,13 @@ def assert_kept_out(job: ImageJob, person: Principal, code: str) -> None:
     assert left(person) == 20
     assert UsageRecord.objects.values_list("outcome", "code", "prompts").get() == (Outcome.REFUSED, code, 0)
     assert find_differences() == []
+
+
+@pytest.mark.parametrize("stumble", [OperationalError, ValueError, RecursionError], ids=lambda error: error.__name__)
+def test_a_broker_that_is_away_or_lies_wakes_nobody_and_fails_nobody(stumble: type[Exception]) -> None:
+    with patch("chat.tasks.run_image_jobs.delay", side_effect=stumble) as delay:
+        wake_image_worker()
+    delay.assert_called_once()
 
 
 # ---- pictures ---------------------------------------------------------------------------------------
