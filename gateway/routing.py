@@ -18,6 +18,7 @@ from gateway.types import Target
 FAILURES = 3  # in a row, until a place rests
 _SHORTEST, _LONGEST = 5, 60  # seconds it rests
 LONGEST_LEFT_ALONE = 3600  # seconds, whatever a provider asks for: it may have meant something else
+_UNASKED = 60  # seconds after which nobody knows whether one that was busy still is
 _SOON = 1  # seconds until a place that is full may have room
 
 Place = tuple[int, str]  # an upstream, and its name for the model
@@ -161,6 +162,7 @@ class Board:
         self._running: Counter[int] = Counter()
         self._resting: dict[Place, Target] = {}
         self._resting_since: dict[Place, float] = {}
+        self._busy: dict[Place, tuple[Target, float]] = {}  # who says nothing else, and since when
 
     def choose(self, target: Target) -> list[Target]:
         """The places to ask now; see above."""
@@ -188,9 +190,13 @@ class Board:
         return list(self._resting.values())
 
     def list_away(self, *, seconds: float) -> list[Target]:
-        """The places that have rested for so long, and were asked in vain meanwhile."""
-        since = self._clock() - seconds
-        return [target for place, target in self._resting.items() if self._resting_since[place] <= since]
+        """The places that have rested for so long, and were asked in vain meanwhile, or had asked for such a rest."""
+        now = self._clock()
+        resting = [target for place, target in self._resting.items() if self._resting_since[place] <= now - seconds]
+        busy = [(target, since, self._health[place].rests_until) for place, (target, since) in self._busy.items()]
+        return resting + [
+            target for target, since, until in busy if since + seconds <= min(now, until) and now <= until + _UNASKED
+        ]
 
     def list_circuits(self) -> dict[Place, Circuit]:
         """How every place stands of which something is remembered."""
@@ -209,16 +215,21 @@ class Board:
         place = place_of(target)
         if error is None and place not in self._health:
             return  # well, as it was
-        health = after(error, self._health.get(place, WELL), now=self._clock())
+        now, before = self._clock(), self._health.get(place, WELL)
+        health = after(error, before, now=now)
         if health == WELL:
             self._health.pop(place, None)
         else:
             self._health[place] = health
         if health.failures >= FAILURES:
             self._resting[place] = target
-            self._resting_since.setdefault(place, self._clock())
+            self._resting_since.setdefault(place, now)
         else:
             self._wake(place)
+        if not health.is_busy:
+            self._busy.pop(place, None)
+        elif place not in self._busy or now > before.rests_until + _UNASKED:
+            self._busy[place] = target, now
 
     def _wake(self, place: Place) -> None:
         self._resting.pop(place, None)

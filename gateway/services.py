@@ -400,7 +400,7 @@ def _guess_operation(name: str) -> Operation:
 
 
 def tell_away(places: Iterable[Target]) -> None:
-    """Tell administrators of providers that do not answer: once a day each, by the first place that rests for long."""
+    """Tell administrators of providers that do not answer: once a day each, by the first place that is away."""
     for place in places:
         facts = {"provider": place.provider, "model": place.model}
         window = f"{clock.local_day(clock.now())}"

@@ -7,18 +7,22 @@ import pytest
 from django.conf import LazySettings
 
 from gateway import relay
-from gateway.errors import UpstreamDown
+from gateway.errors import UpstreamBusy, UpstreamDown, UpstreamError
 from gateway.routing import FAILURES, Board
 from gateway.services import tell_away
 from tests.gateway.test_routing import asked, place
 from usage.models import Alarm
 
 
-def fail(board: Board, times: int) -> None:
+def answer(board: Board, error: UpstreamError | None) -> None:
     target = asked(place(1))
+    board.begin(target)
+    board.end(target, error)
+
+
+def fail(board: Board, times: int) -> None:
     for _ in range(times):
-        board.begin(target)
-        board.end(target, UpstreamDown())
+        answer(board, UpstreamDown())
 
 
 @pytest.mark.parametrize(
@@ -66,6 +70,42 @@ def test_who_rests_for_long_and_was_asked_in_vain_is_away() -> None:
     board.note_check(asked(place(1)), is_well=True)
     fail(board, 1)
     assert board.list_away(seconds=300) == []  # it was there meanwhile
+
+
+def test_who_says_nothing_but_that_it_is_busy_is_away() -> None:
+    now = 0.0
+    board = Board(lambda: now)
+    while now < 300:
+        assert board.list_away(seconds=300) == []
+        answer(board, UpstreamBusy(retry_after=10))
+        now += 10
+    assert [target.upstream_id for target in board.list_away(seconds=300)] == [1]
+    now = 400.0
+    assert board.list_away(seconds=300) == []  # nobody has asked since
+
+    now = 300.0
+    answer(board, None)
+    answer(board, UpstreamBusy(retry_after=10))
+    assert board.list_away(seconds=300) == []
+
+
+def test_who_asks_to_be_left_alone_for_long_is_away() -> None:
+    now = 0.0
+    board = Board(lambda: now)
+    answer(board, UpstreamBusy(retry_after=3600))
+    now = 299.0
+    assert board.list_away(seconds=300) == []
+    now = 300.0
+    assert len(board.list_away(seconds=300)) == 1
+
+
+def test_who_was_busy_now_and_then_and_not_asked_in_between_is_not_away() -> None:
+    now = 0.0
+    board = Board(lambda: now)
+    while now < 1200:
+        answer(board, UpstreamBusy(retry_after=10))
+        assert board.list_away(seconds=300) == []
+        now += 400
 
 
 @pytest.mark.django_db
