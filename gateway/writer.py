@@ -66,6 +66,11 @@ class _Queue:
         elif self._settling is None:
             self._settling = asyncio.get_running_loop().call_later(_SETTLING, self._begin)
 
+    def give_back(self, case: Case) -> None:
+        """Nobody is there to be told: if the call was admitted it never went upstream, and costs nothing."""
+        if isinstance(case.outcome, Admission):
+            self.put(_Waiting(Concluding(case.outcome, Ending(Outcome.LOST, "abandoned"))))
+
     async def drain(self) -> None:
         if self._waiting and self._work is None:
             self._begin()
@@ -120,9 +125,8 @@ class _Queue:
             if error is not None:
                 logger.warning("A call could not be settled at its first content.", exc_info=error)
         elif one.written.done():
-            if error is None and isinstance(one.item, Case) and isinstance(one.item.outcome, Admission):
-                # Admitted for nobody: it never went upstream, and is given back.
-                self.put(_Waiting(Concluding(one.item.outcome, Ending(Outcome.LOST, "abandoned"))))
+            if error is None and isinstance(one.item, Case):
+                self.give_back(one.item)
         elif error is not None:
             # Each gets one of their own: the same error raised by many would gather all their traces.
             one.written.set_exception(_copy(error))
@@ -155,10 +159,20 @@ async def admit_soon(asking: Asking) -> Admission | Answer | Refused:
         await asyncio.to_thread(case.read_ahead, _snapshot)
     else:
         case.read_ahead(_snapshot)
+    written = _hand_in(case)
     try:
-        await _hand_in(case)
+        await written
+        return await _tell(case)
     except Unavailable as error:
         return Refused(error)
+    except asyncio.CancelledError:
+        if not written.cancelled() and written.exception() is None:  # else the writer has seen to it
+            _queue_here().give_back(case)
+        raise
+
+
+async def _tell(case: Case) -> Admission | Answer | Refused:
+    """What was decided, and where the person stands."""
     outcome = case.outcome
     if outcome is None:
         raise TypeError

@@ -164,6 +164,32 @@ def test_who_gives_up_waiting_holds_nothing(caller: Principal) -> None:
     assert idempotency.take(caller.user_id, homework, call_id=new_id()) is None  # the key is free at once (C19)
 
 
+def test_who_is_cancelled_as_it_is_admitted_holds_nothing(caller: Principal) -> None:
+    homework = Claim("/v1/chat/completions", "homework", "0" * 64)
+    one = asking(caller)._replace(claim=lambda: homework)
+
+    async def cancel_as_it_is_told() -> None:
+        admitting = asyncio.create_task(admit_soon(one))
+
+        def hand_in(item: writer.Item) -> "asyncio.Future[None]":
+            written = hand_in_as_ever(item)
+            written.add_done_callback(lambda _written: admitting.cancel())
+            return written
+
+        with pytest.MonkeyPatch.context() as patch:
+            hand_in_as_ever = writer._hand_in
+            patch.setattr(writer, "_hand_in", hand_in)
+            with pytest.raises(asyncio.CancelledError):
+                await admitting
+        await drain()
+
+    asyncio.run(cancel_as_it_is_told())
+    assert Reservation.objects.get().state == State.RELEASED
+    assert UsageRecord.objects.values_list("outcome", "code", "prompts").get() == (Outcome.LOST, "abandoned", 0)
+    assert find_differences() == []
+    assert idempotency.take(caller.user_id, homework, call_id=new_id()) is None  # the key is free at once (C19)
+
+
 @contextmanager
 def batches() -> Iterator[list[list[str]]]:
     """What is written together, inside."""
