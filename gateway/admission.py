@@ -194,7 +194,7 @@ class Case:
         at = clock.now()
         person = self.principal = self._authenticate(snapshot, at)
         check_open(snapshot.list_notices(), role=person.role, at=at)
-        if self.asking.claim and not self.is_claimed:
+        if self.asking.claim:  # what an earlier decision took may have been undone with its transaction
             self.outcome = idempotency.take(person.user_id, self.asking.claim(), call_id=self.asking.id)
             if self.outcome is not None:
                 return

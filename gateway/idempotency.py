@@ -24,7 +24,7 @@ _GIVEN_BACK = (State.RELEASED, State.REVERSED)  # nobody answers, or will
 
 @transaction.atomic
 def take(user_id: int, claim: Claim, *, call_id: UUID) -> Answer | None:
-    """Take the key for this call; or the first call's answer, if there is one.
+    """Take the key for this call, which may have it already; or the first call's answer, if there is one.
 
     Raises:
         IdempotencyMismatch: the key came with another body.
@@ -33,7 +33,7 @@ def take(user_id: int, claim: Claim, *, call_id: UUID) -> Answer | None:
     taken = {"fingerprint": claim.fingerprint, "call_id": call_id}
     rows = IdempotencyKey.objects.select_for_update()
     row, is_new = rows.get_or_create(user_id=user_id, route=claim.route, key=claim.key, defaults=taken)
-    if is_new:
+    if is_new or row.call_id == call_id:
         return None
     if not _is_over(row):
         if row.fingerprint != claim.fingerprint:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from core.errors import Unavailable
 from core.ids import new_id
 from core.types import Operation
 from gateway import idempotency, writer
+from gateway.admission import Case
 from gateway.services import sync_catalog
+from gateway.snapshot import Snapshot
 from gateway.types import Admission, Answer, Asking, Call, Claim, Ending, ExtraFields, Refused
 from gateway.writer import admit_soon, conclude_soon, drain, settle_soon
 from quotas import services
@@ -162,6 +165,30 @@ def test_who_gives_up_waiting_holds_nothing(caller: Principal) -> None:
     assert not Allowance.objects.filter(held__gt=0).exists()
     assert find_differences() == []
     assert idempotency.take(caller.user_id, homework, call_id=new_id()) is None  # the key is free at once (C19)
+
+
+def test_a_key_that_was_taken_in_a_batch_that_came_to_nothing_is_taken_anew(
+    caller: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch learns only in its transaction that the person may ask; what it took there is undone with it."""
+    twin = new_id()
+    homework = Claim("/v1/chat/completions", "homework", "0" * 64)
+    admit([asking(caller, id=twin)])
+    decide, mays = Case.decide, chain([False], repeat(True))
+
+    def decide_late(case: Case, snapshot: Snapshot) -> None:
+        if case.asking.claim and not next(mays):
+            case.outcome = Refused(Unavailable())
+        else:
+            decide(case, snapshot)
+
+    monkeypatch.setattr(Case, "decide", decide_late)
+    monkeypatch.setattr(Snapshot, "is_true", lambda _snapshot: False)
+    poison, one = asking(caller, id=twin), asking(caller)._replace(claim=lambda: homework)
+    decided = admit([poison, one])
+
+    assert isinstance(decided[0], IntegrityError)
+    assert isinstance(decided[1], Admission)
 
 
 def test_who_is_cancelled_as_it_is_admitted_holds_nothing(caller: Principal) -> None:
