@@ -200,10 +200,14 @@ class Reply:
         self._ahead.clear()
         self._totals = None
         adapter, call = get_adapter(place.kind), self._admission.call
-        self._chunks = (
-            await asyncio.to_thread(adapter.open, place, call) if call.is_large else adapter.open(place, call)
-        )
-        board.begin(place)
+        board.begin(place)  # before anything is waited for: the room was there a moment ago
+        try:
+            self._chunks = (
+                await asyncio.to_thread(adapter.open, place, call) if call.is_large else adapter.open(place, call)
+            )
+        except BaseException:
+            board.end(place, None, is_told=False)
+            raise
         self._place = place
         # Images arrive whole, after minutes: only the total bounds them.
         is_image = call.operation == Operation.IMAGE
