@@ -39,6 +39,7 @@ class Protocol(HttpToolsProtocol):
 
     _asking: "Client | None" = None  # whose request is being answered
     _due: float | None = None  # when the head that is awaited must be whole
+    _idle_until: float | None = None  # when it must have begun
     _read = 0  # bytes of it after the read that it began in
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,7 +67,7 @@ class Protocol(HttpToolsProtocol):
         elif self._is_idle:
             self._await_request()
         else:
-            self._due = None
+            self._due = self._idle_until = None
 
     def timeout_keep_alive_handler(self) -> None:
         """uvicorn's, with a word for whoever has begun to ask."""
@@ -98,7 +99,7 @@ class Protocol(HttpToolsProtocol):
         if self.cycle is None or self._is_begun:
             due = self._due = self._due or now + _HEAD_SECONDS
         else:  # it was an empty line, or of a body that was answered before it came
-            due = now + self.timeout_keep_alive
+            due = self._idle_until = self._idle_until or now + self.timeout_keep_alive
         self.timeout_keep_alive_task = self.loop.call_at(due, self.timeout_keep_alive_handler)
 
     def _refuse(self, error: InvalidRequest) -> None:

@@ -187,6 +187,15 @@ async def test_the_rest_of_a_body_that_was_answered_before_does_not_keep_the_con
         assert await caller.hear_all() == b""
 
 
+@pytest.mark.parametrize("piece", [b"l", b"\r\n"], ids=["of-a-body", "of-nothing"])
+async def test_what_drips_in_after_an_answer_does_not_keep_the_connection(piece: bytes) -> None:
+    async with serving(tell_path) as server, calling(server) as caller:
+        caller.say(POST % 1_000_000 if piece.strip() else GET % b"/")
+        assert (await caller.hear())[1] == b"/"
+        server.protocols[0].timeout_keep_alive = 0.2  # type: ignore[assignment]
+        assert await drip(caller, piece) == b""
+
+
 async def be_answered(caller: Caller) -> None:
     caller.say(GET % b"/early")
     await caller.hear()
