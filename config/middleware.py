@@ -21,10 +21,12 @@ from django.utils.translation import gettext as _
 from audit.services import acting
 from audit.types import Actor, Through
 from core import clock
-from core.errors import DomainError, InvalidRequest, Unavailable
+from core.errors import DomainError, InvalidRequest, RequestTooSlow, Unavailable
 from policies.errors import Closed
 from policies.selectors import list_running_notices
 from policies.services import check_open
+
+LATE = "gateway.late"  # in the scope of a request whose body was not whole in time (config.asgi)
 
 
 class LanguageMiddleware(LocaleMiddleware):
@@ -68,6 +70,13 @@ def _actor_of(request: HttpRequest) -> Actor:
     )
 
 
+class LateMiddleware(MiddlewareMixin):
+    """Nobody reads half a body. Stands before whoever would look for a token in it."""
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        return _answer(request, RequestTooSlow()) if LATE in getattr(request, "scope", {}) else None
+
+
 class DomainErrorMiddleware(MiddlewareMixin):
     """Renders a DomainError that a view let through; everything else is Django's to report."""
 
@@ -79,10 +88,7 @@ class DomainErrorMiddleware(MiddlewareMixin):
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, DomainError):
-            return None
-        response = _envelope(exception) if _wants_json(request) else _page(request, exception)
-        return _with_headers(response, exception)
+        return _answer(request, exception) if isinstance(exception, DomainError) else None
 
 
 # Signing in, what every page is made of, and what operators ask.
@@ -114,8 +120,7 @@ class MaintenanceMiddleware(MiddlewareMixin):
         try:
             check_open(notices, role=role, at=clock.now())
         except Closed as closed:
-            answer = _envelope(closed) if _wants_json(request) else _page(request, closed)
-            return _with_headers(answer, closed)
+            return _answer(request, closed)
         return None
 
 
@@ -128,6 +133,10 @@ def answer_fault(request: HttpRequest) -> HttpResponse:
     page = _envelope(error) if _wants_json(request) else HttpResponse(render_to_string("500.html", {"error": error}))
     page.status_code = error.status
     return _with_headers(page, error)
+
+
+def _answer(request: HttpRequest, error: DomainError) -> HttpResponse:
+    return _with_headers(_envelope(error) if _wants_json(request) else _page(request, error), error)
 
 
 def _with_headers(response: HttpResponse, error: DomainError) -> HttpResponse:

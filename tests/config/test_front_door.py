@@ -1,8 +1,10 @@
 """What answers before any page does."""
 
+import http.client
 import re
 import resource
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,26 @@ from tests.servers import running_server
 def test_a_probe_hears_that_the_process_is_alive(site: str) -> None:
     with urllib.request.urlopen(f"{site}/healthz") as answer:
         assert (answer.status, answer.read()) == (200, b"alive\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "accepted", "told"),
+    [
+        ("/accounts/login/", "text/html", "The request did not arrive in time."),
+        ("/accounts/login/", "application/json", '"code": "request_timeout"'),
+        ("/api/courses/", "*/*", '"code": "request_timeout"'),
+    ],
+)
+def test_a_body_that_drips_in_is_given_up(
+    site: str, monkeypatch: pytest.MonkeyPatch, path: str, accepted: str, told: str
+) -> None:
+    monkeypatch.setattr("config.asgi._BODY_SECONDS", 0.05)
+    with closing(http.client.HTTPConnection(site.removeprefix("http://"), timeout=20)) as connection:
+        connection.request("POST", path, b"login=", {"content-length": "100", "accept": accepted})
+        answer = connection.getresponse()
+
+        assert answer.status == 408
+        assert told in answer.read().decode()
 
 
 @pytest.mark.django_db(transaction=True)
