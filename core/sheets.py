@@ -19,7 +19,7 @@ class Problem(NamedTuple):
     """What is wrong in one place of a table.
 
     Args:
-        line: number in the file; 1 is the first.
+        line: number in the file; 1 is the first, 0 where lines say nothing.
         column: its name; "" where the whole line is wrong.
     """
 
@@ -30,8 +30,8 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         words = {"line": self.line, "column": self.column, "problem": self.sentence}
         if self.column:
-            return _("Line %(line)s, %(column)s: %(problem)s") % words
-        return _("Line %(line)s: %(problem)s") % words
+            return (_("Line %(line)s, %(column)s: %(problem)s") if self.line else _("%(column)s: %(problem)s")) % words
+        return _("Line %(line)s: %(problem)s") % words if self.line else self.sentence
 
 
 class UnreadableSheet(InvalidRequest):
@@ -55,27 +55,35 @@ class Row:
 
 
 def read_rows(
-    text: Iterable[str], *, required: Sequence[str], optional: Sequence[str] = (), secret: Sequence[str] = ()
+    text: Iterable[str],
+    *,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    secret: Sequence[str] = (),
+    skips_others: bool = False,
 ) -> tuple[list[Row], list[Problem]]:
     """The readable lines and what is wrong with the others; no line at all where the first does not name the columns.
 
     Args:
         secret: columns whose cells may begin like a formula: they are never shown again.
+        skips_others: columns of other names may stand there, and are not looked at.
     """
     reader = csv.reader(text, strict=True, skipinitialspace=True)
+    known = {*required, *optional}
     rows: list[Row] = []
     problems: list[Problem] = []
     names: list[str] = []
     for number, cells in _lines(reader, problems):
         if not names:
             names = [cell.strip().lower() for cell in cells]
-            problems += _about_columns(names, required, optional)
+            skipped = {*names} - known if skips_others and len(names) > 1 else set()
+            problems += _about_columns([name for name in names if name not in skipped], required, optional)
             if problems:
                 return [], problems
         elif len(cells) != len(names):
             problems.append(Problem(number, "", _("This line has more or fewer columns than the first.")))
         else:
-            row = Row(number, {name: cell.strip() for name, cell in zip(names, cells, strict=True)})
+            row = Row(number, {name: cell.strip() for name, cell in zip(names, cells, strict=True) if name in known})
             wrong = list(_about_cells(row, secret))
             problems += wrong
             rows += [] if wrong else [row]

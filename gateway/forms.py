@@ -276,3 +276,14 @@ class AlarmFilterForm(forms.Form):
     state = forms.ChoiceField(
         label=_("State"), required=False, choices=[("", _("All")), ("new", _("not seen")), ("seen", _("seen"))]
     )
+
+
+class BillForm(forms.Form):
+    """A provider's bill: whose it is, and the file, which `gateway.bill.read_bill` reads."""
+
+    provider = forms.ModelChoiceField(list_providers(), label=_("Provider"), to_field_name="slug")
+    file = forms.FileField(
+        label=_("File"),
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".csv,.json,text/csv,application/json"}),
+    )

@@ -17,13 +17,15 @@ from core.errors import NotFound
 from core.text import one_line
 from core.types import Operation
 from gateway import columns, telemetry
+from gateway.bill import Bill
+from gateway.comparing import Named, Row, compare
 from gateway.errors import CredentialLost, ModelNotFound
 from gateway.models import Model, Provider, Route, Upstream
 from gateway.routing import Circuit
 from gateway.types import Capability, Prices, ProviderKind, Target
 from policies.errors import PolicyRefused
 from policies.services import check_access
-from usage.selectors import count_recent_calls
+from usage.selectors import count_recent_calls, list_calls_at
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +164,16 @@ def get_upstream(upstream_id: int) -> Upstream:
     return _found(list_upstreams().prefetch_related("routes__model").filter(pk=upstream_id).first())
 
 
+def compare_with_bill(bill: Bill, provider: str) -> list[Row]:
+    """What a provider bills beside what we recorded of its calls, by day of UTC and model.
+
+    Args:
+        provider: its short name.
+    """
+    calls = list_calls_at(provider, first_day=bill.first_day, last_day=bill.last_day)
+    return compare(bill, _list_named(provider), calls)
+
+
 def read_health() -> dict[str, Health]:
     """By the short name of a provider: what became of its calls lately, and how its places stand now."""
     counted = count_recent_calls(since=clock.now() - RECENT)
@@ -186,6 +198,21 @@ def end_of_credential(upstream: Upstream) -> str | None:
     except ImproperlyConfigured:
         return None
     return secret[-_SHOWN:] if len(secret) >= _LEAST_SHOWN else ""
+
+
+def _list_named(provider: str) -> list[Named]:
+    """The models that a provider has a name for; a retired one answers under its stand-in's too."""
+    names: dict[int, set[str]] = {}
+    for model_id, name in Route.objects.filter(upstream__provider__slug=provider).values_list("model", "upstream_name"):
+        names.setdefault(model_id, set()).add(name)
+    found = []
+    for model in Model.objects.all():
+        stand_ins = names.get(model.fallback_id or 0, set()) if model.is_retired else set()
+        own = names.get(model.pk, set()) | stand_ins
+        if own:
+            most_output = model.max_output_tokens or model.context_tokens
+            found.append(Named(model.name, frozenset(own), model.context_tokens, most_output))
+    return found
 
 
 def _found(row: _Row | None) -> _Row:

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from gateway import alarms_desk, desk
+from gateway import alarms_desk, bill_desk, desk
 
 urlpatterns = [
     path("manage/alarms/", alarms_desk.alarms, name="manage_alarms"),
     path("manage/alarms/seen/", alarms_desk.seen, name="alarms_seen"),
     path("manage/alarms/rules/", alarms_desk.rules, name="alarm_rules"),
     path("manage/alarms/mail/", alarms_desk.wish, name="alarm_mail"),
+    path("manage/usage/bill/", bill_desk.bill, name="manage_bill"),
     path("manage/models/", desk.models, name="manage_models"),
     path("manage/models/new/", desk.new_model, name="new_model"),
     path("manage/models/<int:model_id>/", desk.model, name="manage_model"),

@@ -156,6 +156,25 @@ class UsageFilters:
     last_day: date | None = None
 
 
+class CallsOfDay(NamedTuple):
+    """Calls of one day of UTC to one model that ended alike, and what is known of what they consumed.
+
+    Args:
+        provider: empty where nobody knows which of them had the calls.
+    """
+
+    day: date
+    model: str
+    provider: str
+    operation: str
+    outcome: str
+    usage_source: str
+    calls: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    images: int = 0
+
+
 @dataclass(slots=True)
 class Summary:
     """The totals of one group; `key` holds the group's values in the order they were asked for."""

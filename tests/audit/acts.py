@@ -244,6 +244,7 @@ ACTS = [*PAGES, *PROGRAMS, *EXPORTS, *ADMIN]
 EXEMPT = {
     "POST /manage/alarms/mail/": "whether I get alarms by mail is my own taste",
     "POST /manage/audit/verify/": "reads the log and writes nothing",
+    "POST /manage/usage/bill/": "compares a file with the records and writes nothing",
     "POST /reports/": "what I get by mail is my own taste",
     "POST /reports/<token>/": "what I get by mail is my own taste",
     "POST /api/me/acknowledgments/": "I accept for myself; the acceptance is its own evidence",

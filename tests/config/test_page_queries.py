@@ -74,6 +74,7 @@ ADMINISTRATOR = {
     "/manage/usage.csv": 8,
     "/manage/usage/?by=model": 10,
     "/manage/usage/?by=user": 12,
+    "/manage/usage/bill/": 7,
     "/manage/usage/calls/": 12,
     "/api/people/": 3,
     "/api/usage/": 4,

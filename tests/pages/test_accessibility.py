@@ -1,6 +1,7 @@
 """Every page can be used by everyone: by keyboard, by a screen reader, in the dark, on a small phone (WCAG 2.2 AA)."""
 
 import os
+from datetime import UTC, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -8,8 +9,11 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from chat.models import Conversation
+from gateway.services import create_provider
 from tests.pages.conftest import Theme, Visit
 from tests.pages.places import Places, list_closed, list_places, list_unknown_parameters
+from tests.usage.test_record_usage import record
+from usage.types import Outcome
 
 pytestmark = pytest.mark.browser
 
@@ -71,13 +75,18 @@ def faults(page: Page, path: str) -> list[str]:
     response = page.goto(path)
     assert response
     found = [] if response.status in (200, 404) else [f"status {response.status}"]
+    return [f"{path} {fault}" for fault in found + look(page)]
+
+
+def look(page: Page) -> list[str]:
+    """What is wrong with what stands there."""
+    found = []
     for violation in Axe().run(page, options=RULES).response["violations"]:
         where = ", ".join(" ".join(node["target"]) for node in violation["nodes"][:3])
         found.append(f"{violation['id']}: {where}")
     if is_too_wide(page):
         found.append("scrolls sideways")
-    found += [f"two things are called #{name}" for name in page.evaluate(TWICE)]
-    return [f"{path} {fault}" for fault in found]
+    return found + [f"two things are called #{name}" for name in page.evaluate(TWICE)]
 
 
 def is_too_wide(page: Page) -> bool:
@@ -92,6 +101,23 @@ def test_no_page_shuts_anyone_out(visit: Visit, places: Places, theme: Theme, wi
         for path in paths:
             found += faults(page, path)
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("theme", "width", "language"), LOOKS)
+@pytest.mark.usefixtures("campus")
+def test_a_compared_bill_shuts_nobody_out(visit: Visit, root: User, theme: Theme, width: int, language: str) -> None:
+    create_provider(columns={"name": "East", "slug": "east", "kind": "openai"}, address={"name": "east"}, secret="")
+    record(root, provider="east", model="house", outcome=Outcome.LOST, started_at=datetime(2026, 11, 30, tzinfo=UTC))
+    lines = "day,model,requests,input_tokens,output_tokens\n2026-11-30,house,1,7,8\n2026-11-30,o3,1200,7,8\n"
+    page = visit(root, width=width, theme=theme, language=language)
+    page.goto("/manage/usage/bill/")
+    page.locator("select[name=provider]").select_option("east")
+    page.locator("input[name=file]").set_input_files(
+        {"name": "b.csv", "mimeType": "text/csv", "buffer": lines.encode()}
+    )
+    page.locator("main form button[type=submit]").press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    assert look(page) == []
 
 
 def test_the_first_tab_leads_past_the_menu(visit: Visit, campus: Conversation, sara: User) -> None:
