@@ -42,6 +42,7 @@ CORE_MODULES = {
     "rest",
     "revision",
     "rows",
+    "seals",
     "serializers",
     "sheets",
     "templatetags",
