@@ -3,7 +3,7 @@
 import time
 
 ANSWER_SECONDS = 0.25  # how long one answer is waited for
-_REST_SECONDS = 1.0
+REST_SECONDS = 1.0
 
 
 class Rest:
@@ -18,7 +18,7 @@ class Rest:
 
     def begin(self) -> None:
         """It has failed just now."""
-        self._until = time.monotonic() + _REST_SECONDS
+        self._until = time.monotonic() + REST_SECONDS
 
     def end(self) -> None:
         """It may be asked."""
