@@ -1,7 +1,8 @@
 """Answers while they are being written: one task per answer in the process that admitted it, any number of followers.
 
 An answer outlives its page (docs/decisions/0040): nothing here depends on a browser staying. Followers in this
-process are woken at once; in another one they read the row, which is written about once a second.
+process are woken at once; in another one they read the row, which is written about once a second, and hear of what
+comes in between while Redis is there.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from chat import selectors, services
+from chat import elsewhere, selectors, services
 from chat.errors import Lost
 from chat.types import Asked, Progress, Snapshot
 from core.errors import DomainError
@@ -37,6 +38,7 @@ class _Running:
         self.is_ending = False
         self.reply = open_reply(asked.admission)
         self.changed = asyncio.Event()
+        self.teller = elsewhere.Teller(asked.answer_id, read=lambda: (self.text, self.thought), stop=self.reply.stop)
         self.task = asyncio.create_task(self._write(), name=f"answer {asked.answer_id}")
 
     async def _write(self) -> None:
@@ -70,6 +72,7 @@ class _Running:
         finally:
             del _running[answer_id]
             self._ring()
+            self.teller.end()
 
     def _keep(self, citations: Iterable[Citation]) -> None:
         for citation in citations:
@@ -79,6 +82,7 @@ class _Running:
     def _ring(self) -> None:
         bell, self.changed = self.changed, asyncio.Event()
         bell.set()
+        self.teller.tell()
 
 
 _running: dict[UUID, _Running] = {}
@@ -94,9 +98,11 @@ def start(asked: Asked) -> None:
 
 
 def stop(answer_id: UUID) -> None:
-    """Stop an answer if it is written here; in another process its keeper sees the row's `wants_stop`."""
+    """Stop an answer, here or elsewhere; where it is not heard the keeper sees the row's `wants_stop`."""
     if running := _running.get(answer_id):
         running.reply.stop()
+    else:
+        elsewhere.stop(answer_id)
 
 
 async def follow(answer_id: UUID) -> AsyncIterator[Snapshot]:
@@ -107,32 +113,39 @@ async def follow(answer_id: UUID) -> AsyncIterator[Snapshot]:
     Raises:
         NotFound: the answer is gone.
     """
-    while True:
-        if running := _running.get(answer_id):
-            changed, prompts = running.changed, running.asked.admission.prompts
-            yield Snapshot(running.text, Progress.RUNNING, prompts, thought=running.thought)
-            await _wait(changed, LOOK_EVERY)
-            continue
-        snapshot = await hop(selectors.get_snapshot, answer_id)
-        if snapshot.is_abandoned:
-            await hop(services.end_abandoned_answers)
-            continue
-        yield snapshot
-        if snapshot.progress != Progress.RUNNING:
-            return
-        await asyncio.sleep(POLL_EVERY)
+    clock = asyncio.get_running_loop().time
+    with elsewhere.following(answer_id) as hearer:
+        while True:
+            if running := _running.get(answer_id):
+                changed, prompts = running.changed, running.asked.admission.prompts
+                yield Snapshot(running.text, Progress.RUNNING, prompts, thought=running.thought)
+                await _wait(changed, LOOK_EVERY)
+                continue
+            row = await hop(selectors.get_snapshot, answer_id)
+            if row.is_abandoned:
+                await hop(services.end_abandoned_answers)
+                continue
+            if row.progress != Progress.RUNNING:
+                yield row
+                return
+            hearer.read(row)
+            looked_at = clock()
+            while (heard := hearer.snapshot) and clock() < looked_at + LOOK_EVERY:
+                changed = hearer.changed
+                yield heard
+                if not await _wait(changed, POLL_EVERY):
+                    break
 
 
 async def shutdown(*, patience: float) -> None:
     """Let running answers finish for `patience` seconds, then end the rest with the text they have."""
-    tasks = [running.task for running in _running.values()]
-    if not tasks:
-        return
-    _done, unfinished = await asyncio.wait(tasks, timeout=patience)
-    for task in unfinished:
-        task.cancel()
-    if unfinished:
-        await asyncio.wait(unfinished)
+    if tasks := [running.task for running in _running.values()]:
+        _done, unfinished = await asyncio.wait(tasks, timeout=patience)
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished)
+    await elsewhere.news.close()
 
 
 async def _keep() -> None:
@@ -152,11 +165,12 @@ async def _keep() -> None:
             _log.warning("answers not saved, trying again: %s", type(error).__name__)
             continue
         for answer_id in unwanted:
-            stop(answer_id)
+            growing[answer_id].reply.stop()
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it came in time."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        return await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
-        return
+        return False

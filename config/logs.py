@@ -88,6 +88,7 @@ def configure(level: str = "INFO") -> dict[str, Any]:
             "httpx2": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
             "httpcore2": {"level": "WARNING"},
+            "push_response": {"level": "INFO"},  # redis-py tells what it hears: words of answers
             "asyncio": {"level": "INFO"},
             "PIL": {"level": "INFO"},
         },

@@ -10,7 +10,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 0.25  # how long one answer is waited for
-_REST_SECONDS = 1.0
+REST_SECONDS = 1.0
 
 
 class Rest:
@@ -31,7 +31,7 @@ class Rest:
                 logger.warning(
                     "Redis is away (%s): each process counts and remembers for itself.", type(error).__name__
                 )
-                self._until = time.monotonic() + _REST_SECONDS
+                self._until = time.monotonic() + REST_SECONDS
         return instead()
 
     def end(self) -> None:

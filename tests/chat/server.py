@@ -16,6 +16,7 @@ from django.test import Client
 
 from accounts.models import User
 from config.asgi import application
+from tests.servers import Server
 
 CSRF = "c" * 32
 T = TypeVar("T")
@@ -70,7 +71,7 @@ class Event:
 class Visitor:
     """A person signed in at a running server."""
 
-    def __init__(self, server: RunningServer, user: User) -> None:
+    def __init__(self, server: RunningServer | Server, user: User) -> None:
         client = Client()
         client.force_login(user)
         session = client.cookies[settings.SESSION_COOKIE_NAME].value
