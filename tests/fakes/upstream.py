@@ -14,6 +14,7 @@ import json
 import sqlite3
 import threading
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class FakeUpstream:
     port: int = 0
     database_url: str = ""
     arrivals: list[Arrival] = field(default_factory=list)
+    attempts: Counter[str] = field(default_factory=Counter)  # by call
     behaviors: "Mapping[str, Behavior]" = field(default_factory=lambda: BEHAVIORS)
 
     @property
@@ -130,8 +132,9 @@ async def _answer_next(fake: FakeUpstream, reader: asyncio.StreamReader, writer:
     if fake.database_url:
         arrival.is_durable = await asyncio.to_thread(is_durable, fake.database_url, arrival.call_id)
     fake.arrivals.append(arrival)
-    attempt = sum(other.call_id == arrival.call_id for other in fake.arrivals)
-    answering = asyncio.ensure_future(fake.behaviors[arrival.model](out, arrival.body, attempt))
+    fake.attempts[arrival.call_id] += 1
+    behavior = fake.behaviors[arrival.model]
+    answering = asyncio.ensure_future(behavior(out, arrival.body, fake.attempts[arrival.call_id]))
     leaving = asyncio.ensure_future(reader.read(1))
     try:
         await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
