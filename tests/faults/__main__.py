@@ -1,6 +1,6 @@
 """`make faults`: the tests of the contract in their long form, on SQLite and PostgreSQL, and a table of what was seen.
 
-Hours, not minutes: a million steps of the ledger's model alone take more than one. Arguments go to pytest, so that
+Hours, not minutes: a million steps of the ledger's model alone take one. Arguments go to pytest, so that
 `python -m tests.faults tests/contract/test_nonsense.py` runs a part.
 """
 
