@@ -44,7 +44,7 @@ def test_c17_fifty_writers_and_another_process_never_meet_a_locked_database(
 ) -> None:
     set_quota(limit=1_000_000)
     with writing_beside(sara) as written:
-        answers = asyncio.run(ask_in_turns(server, saras_key, callers=WRITERS, each=how_many(4, 4000)))
+        answers = asyncio.run(ask_in_turns(server, saras_key, callers=WRITERS, each=how_many(4, 2000)))
 
     assert Counter(answer.status for answer in answers) == {200: len(answers)}
     assert written
