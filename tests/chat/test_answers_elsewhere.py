@@ -20,7 +20,7 @@ from chat.types import Progress, Snapshot
 from core.news import News
 from tests.chat.conftest import AddModel
 from tests.chat.server import Event, Visitor, text_of
-from tests.fakes.databases import Redis, open_folder
+from tests.fakes.databases import Redis, running_redis
 from tests.fakes.upstream import ANSWER, FakeUpstream, held_until
 from tests.faults.outages import wait_until
 from tests.servers import SERVE, running_server
@@ -108,11 +108,8 @@ async def test_a_piece_that_does_not_go_on_from_what_is_known_does_not_count(new
 
 @pytest.fixture
 def own_redis() -> Iterator[Redis]:
-    with open_folder() as folder:
-        redis = Redis(folder)
-        redis.start()
+    with running_redis() as redis:
         yield redis
-        redis.stop()
 
 
 @pytest.fixture

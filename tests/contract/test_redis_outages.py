@@ -17,7 +17,7 @@ from quotas.models import Allowance
 from quotas.services import set_quota
 from tests.books import check_books
 from tests.conftest import PASSWORD
-from tests.fakes.databases import Redis, open_folder
+from tests.fakes.databases import Redis, running_redis
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.length import how_many, report
 from tests.racing import race
@@ -34,11 +34,8 @@ pytestmark = pytest.mark.redis
 
 @pytest.fixture
 def redis() -> Iterator[Redis]:
-    with open_folder() as folder:
-        redis = Redis(folder)
-        redis.start()
+    with running_redis() as redis:
         yield redis
-        redis.stop()
 
 
 @pytest.fixture

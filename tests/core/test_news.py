@@ -13,7 +13,7 @@ import pytest
 from core import news
 from core.news import News
 from core.seals import seal
-from tests.fakes.databases import Redis, open_folder
+from tests.fakes.databases import Redis, running_redis
 
 pytestmark = pytest.mark.redis
 
@@ -59,11 +59,8 @@ def own_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Redis]:
     """To be stopped, frozen and replaced, by whoever does not want to wait for it long."""
     monkeypatch.setattr(news, "REST_SECONDS", 0.01)
     monkeypatch.setattr(news, "_PATIENCE", 0.5)
-    with open_folder() as folder:
-        redis = Redis(folder)
-        redis.start()
+    with running_redis() as redis:
         yield redis
-        redis.stop()
 
 
 async def until(is_so: Callable[[], object]) -> None:

@@ -250,6 +250,18 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@contextmanager
+def running_redis() -> Iterator[Redis]:
+    """One that runs for as long as the block lasts, whatever was done to it meanwhile."""
+    with open_folder() as folder:
+        redis = Redis(folder)
+        redis.start()
+        try:
+            yield redis
+        finally:
+            redis.stop()
+
+
 def _find_programs() -> Path:
     """The system's newest PostgreSQL, else the one that came with the development packages."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
