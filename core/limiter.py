@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from limits.storage import RedisStorage
 
 from core import clock
+from core.chosen import chosen
 from core.errors import RateLimited
 from core.rest import ANSWER_SECONDS, Rest
 
@@ -106,7 +107,7 @@ def check_attempts(*, user_id: int, most: int | None = None) -> Attempts | None:
     Raises:
         TooManyAttempts: that was one too many.
     """
-    most = settings.MAX_ATTEMPTS_PER_HOUR if most is None else most
+    most = chosen("MAX_ATTEMPTS_PER_HOUR") if most is None else most
     if not most:
         return None
     now = clock.now().timestamp()

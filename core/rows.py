@@ -22,6 +22,9 @@ Row = Sequence[Any]
 
 _MOST_AT_ONCE = 256  # rows of one statement on SQLite
 
+# The driver adapts each None that it is given, which takes it 0.3 µs to find out that nobody told it how.
+sqlite3.register_adapter(type(None), {None: None}.get)
+
 # Asked so often that the way through Django's proxy to the thread's connection would count.
 IS_SQLITE = connection.vendor == "sqlite"
 
@@ -171,7 +174,7 @@ def _read_together(statements: Sequence[Statement | None], cursor: Any) -> Itera
     if asked:
         text = _join(tuple((statement.text, len(statement.gives or ())) for statement in asked))
         cursor.execute(text, [value for statement in asked for value in statement.parameters])
-        found = iter(cursor.fetchone())
+        found = iter(cursor.cursor.fetchone())
     for statement in statements:
         yield _translate(_DECODERS, statement.gives or (), orjson.loads(next(found))) if statement else []
 
@@ -191,16 +194,16 @@ def _change(statement: Statement, cursor: Any) -> int:
     """How many rows the statement changed."""
     if not statement.takes_rows:
         cursor.execute(statement.text, statement.parameters)
-        return int(cursor.rowcount)
+        return int(cursor.cursor.rowcount)  # past Django's wrapper, where a look at it is an error that is caught
     changed, rows = 0, statement.parameters
     for begin in range(0, len(rows), _MOST_AT_ONCE):
         some = rows[begin : begin + _MOST_AT_ONCE]
         width, count = len(some[0]), len(some)
         step = max(0, count.bit_length() - 2)
         places = -(-count >> step) << step  # 1, 2, 3, 4, 6, 8, 12, 16, 24, ...: few statements are prepared, and kept
-        nothing = [None] * (places - count) * width
+        nothing = [None, *[0] * (width - 1)] * (places - count)
         cursor.execute(_with_places(statement.text, width, places), [*chain.from_iterable(some), *nothing])
-        changed += cursor.rowcount
+        changed += cursor.cursor.rowcount
     return changed
 
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -21,6 +20,7 @@ from accounts.authentication import is_use_due, note_uses, principal_of_key
 from accounts.keys import digest_of
 from accounts.types import Principal, Role
 from core import clock, limiter
+from core.chosen import chosen
 from core.errors import DomainError, Refusal
 from core.types import Operation, Via
 from courses.models import Course, Enrollment
@@ -246,7 +246,7 @@ class Case:
             course_code=course.code if course else "",
             via=call.via,
             is_dispatched=True,
-            most_open=(settings.MAX_PARALLEL_CALLS or None) if pace.parallel is None else pace.parallel,
+            most_open=(chosen("MAX_PARALLEL_CALLS") or None) if pace.parallel is None else pace.parallel,
         )
         self._passed = _Passed(person, call, target, course_id, prompts)
 

@@ -8,12 +8,10 @@ import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -22,6 +20,7 @@ from accounts.authentication import authenticate_api_key
 from accounts.errors import InvalidApiKey
 from accounts.types import Principal
 from core import clock
+from core.chosen import chosen
 from core.errors import DomainError, NotFound, Unavailable
 from core.threads import hop
 from gateway import idempotency, telemetry
@@ -63,7 +62,7 @@ class Parse(Protocol):
 async def application(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """One request. Whatever happens is answered in OpenAI's envelope, or the client is gone."""
     exchange = Exchange(scope, receive, send)
-    if exchange.language == settings.LANGUAGE_CODE:  # that of most programs, and what a new task begins with
+    if exchange.language == chosen("LANGUAGE_CODE"):  # that of most programs, and what a new task begins with
         await _answer(exchange)
     else:
         with override(exchange.language):
@@ -200,7 +199,7 @@ def _make_asking(exchange: Exchange, raw: bytes, parse: Parse) -> Asking:
     def read(extra_fields: ExtraFields) -> Call:
         course_code = exchange.name_in("x-course", longest=57)
         call = parse(raw, call_id=exchange.id, course_code=course_code, extra_fields=extra_fields)
-        return replace(call, is_large=True) if len(raw) > _LARGE else call
+        return call._replace(is_large=True) if len(raw) > _LARGE else call
 
     def claim() -> Claim:
         key = exchange.name_in("idempotency-key", longest=255)

@@ -22,6 +22,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from accounts.errors import AccountSuspended
 from accounts.selectors import list_suspended
 from core import clock
+from core.chosen import chosen
 from core.errors import DomainError
 from core.threads import hop, hop_to_writer
 from core.types import Operation
@@ -126,7 +127,7 @@ class Reply:
 
     async def __aenter__(self) -> Self:
         _running.add(self)
-        self._latest = self._loop.time() + settings.UPSTREAM_TOTAL_SECONDS
+        self._latest = self._loop.time() + chosen("UPSTREAM_TOTAL_SECONDS")
         try:
             await self._open()
         except BaseException as error:
@@ -211,7 +212,7 @@ class Reply:
         self._place = place
         # Images arrive whole, after minutes: only the total bounds them.
         is_image = call.operation == Operation.IMAGE
-        latest = self._latest if is_image else self._loop.time() + settings.UPSTREAM_FIRST_BYTE_SECONDS
+        latest = self._latest if is_image else self._loop.time() + chosen("UPSTREAM_FIRST_BYTE_SECONDS")
         await self._bounded(self._read_ahead, latest)
 
     async def _leave(self, error: BaseException | None) -> None:

@@ -111,6 +111,9 @@ def choose(
         UpstreamBusy: all of them are full, or asked to be left alone.
     """
 
+    if not (health or target.spares or target.most_parallel):
+        return [target]  # the one place, of which nothing bad is known: as it mostly is
+
     def rank(place: Target) -> tuple[bool, int, float]:
         # Exponential clocks: the one with twice the weight rings first twice as often (Efraimidis and Spirakis, 2006).
         return place.model != target.model, place.position, -math.log(1 - draw()) / place.weight

@@ -4,9 +4,10 @@ What is made for every call is a tuple with names: a frozen dataclass takes five
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -82,8 +83,7 @@ class Picture:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One API operation a person asked for, already validated.
 
     Args:
@@ -105,11 +105,11 @@ class Call:
     model: str
     body: Mapping[str, Any]
     stream: bool = False
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  # a tuple's own, which counts how often it holds a value
     course_code: str = ""
     via: Via = Via.API
     spelled: Dialect | None = None
-    needs: Mapping[Capability, str] = field(default_factory=dict)
+    needs: Mapping[Capability, str] = MappingProxyType({})
     is_large: bool = False
 
     @property
@@ -126,7 +126,7 @@ class Call:
             changed: dict[str, Any] = {"instructions": f"{instructions}\n\n{own}" if own else instructions}
         else:
             changed = {"messages": [{"role": "system", "content": instructions}, *self.body["messages"]]}
-        return replace(self, body={**self.body, **changed})
+        return self._replace(body={**self.body, **changed})
 
 
 # From an AI model's name to the request fields that may pass beyond OpenAI's own.

@@ -5,7 +5,6 @@ whatever process is alive; so a worker that dies loses nothing: another one clai
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -261,7 +260,7 @@ def _admission_of(job: ImageJob) -> Admission:
     target = find_target(principal, job.model, Operation.IMAGE)
     call = _call_of(job)
     if Capability.PARTIAL_IMAGES in target.capabilities:
-        call = replace(call, stream=True, body={**call.body, "partial_images": PREVIEWS})
+        call = call._replace(stream=True, body={**call.body, "partial_images": PREVIEWS})
     return Admission(
         principal=principal,
         call=call,

@@ -9,9 +9,9 @@ from functools import partial
 from typing import cast
 from urllib.parse import quote
 
-from django.conf import settings
 from django.utils.module_loading import import_string
 
+from core.chosen import chosen
 from core.types import Operation
 from gateway.types import PICTURE_EVENTS, Call, Chunk, Dialect, ProviderKind, Target
 from gateway.upstreams import replies, responses
@@ -68,7 +68,7 @@ class OpenAICompatible:
             await self._proxied.close()
 
     def _way_to(self, target: Target) -> Transport:
-        if not settings.UPSTREAM_PROXY or is_near(target.base_url):
+        if not chosen("UPSTREAM_PROXY") or is_near(target.base_url):
             return self._straight
         if self._proxied is None:
             self._proxied = cast("Transport", import_string("gateway.upstreams.proxied.Proxied")())

@@ -18,6 +18,7 @@ from django.http.request import HttpRequest, split_domain_port, validate_host
 from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext_lazy as _
 
+from core.chosen import chosen
 from core.errors import DomainError, InvalidRequest, RequestTooSlow
 from core.ids import new_id
 from core.limiter import Attempts
@@ -97,7 +98,7 @@ class Exchange:
 
     def check_host(self) -> None:
         """Raises InvalidRequest for a Host outside ALLOWED_HOSTS, as Django does for its pages."""
-        if not _is_ours(self.header("host"), tuple(settings.ALLOWED_HOSTS)):
+        if not _is_ours(self.header("host"), tuple(chosen("ALLOWED_HOSTS"))):
             raise InvalidRequest(_("This Host header is not one of ours."), param="Host")
 
     async def read_body(self) -> bytes:
@@ -107,7 +108,7 @@ class Exchange:
             RequestTooLarge, RequestTooSlow, ClientGone: it is too large, takes too long, or never comes.
         """
         if self._client and (body := self._client.take_body()) is not None:
-            if len(body) > settings.MAX_REQUEST_BYTES:
+            if len(body) > chosen("MAX_REQUEST_BYTES"):
                 raise RequestTooLarge
             return body  # it has come with its head, as most do
         length = self.header("content-length")
