@@ -2,9 +2,12 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from itertools import count, takewhile
 from pathlib import Path
 
 import httpx2
@@ -22,7 +25,8 @@ from tests.gateway.test_disconnects import count_tasks
 from tests.servers import Server, running_server
 from tests.storms.clients import Received, ask, ask_in_waves
 
-WRITERS, MOST_AT_ONCE = 50, 4
+WRITERS, SECONDS = 50, how_many(2, 600)
+MOST_AT_ONCE = 4
 STREAMS = how_many(300, 10_000)
 CALLERS = 20
 WAVES = how_many(1, 25)  # of 20 people who ask at once
@@ -30,27 +34,40 @@ IDLE = 40.0  # seconds, until connections that were kept for the next call are s
 GROWTH = 20  # megabytes
 
 
-async def ask_in_turns(server: Server, key: str, *, callers: int, each: int) -> list[Received]:
-    """Callers who ask again as soon as they are answered."""
+async def ask_in_turns(server: Server, key: str, *, callers: int, turns: Callable[[], Iterable[int]]) -> list[Received]:
+    """Callers who ask again as soon as they are answered, each for its turns."""
 
     async def insist() -> list[Received]:
-        return [await ask(server, key, "good") for _ in range(each)]
+        return [await ask(server, key, "good") for _ in turns()]
 
     return [one for many in await asyncio.gather(*(insist() for _ in range(callers))) for one in many]
 
 
+@pytest.fixture
+def inside(offered: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
+    """A server that tells of its tasks, and takes whatever comes."""
+    environment = {"OPENAI_BASE_URL": offered.base_url, "MAX_PARALLEL_CALLS": "0", "MAX_ATTEMPTS_PER_HOUR": "0"}
+    with running_server(tmp_path, environment=environment, command=["-m", "tests.faults.inside"]) as server:
+        yield server
+
+
 def test_c17_fifty_writers_and_another_process_never_meet_a_locked_database(
-    server: Server, offered: FakeUpstream, sara: User, saras_key: str
+    inside: Server, sara: User, saras_key: str
 ) -> None:
     set_quota(limit=1_000_000)
+    until = time.monotonic() + SECONDS
     with writing_beside(sara) as written:
-        answers = asyncio.run(ask_in_turns(server, saras_key, callers=WRITERS, each=how_many(4, 2000)))
+        turns = partial(takewhile, lambda _: time.monotonic() < until, count())
+        answers = asyncio.run(ask_in_turns(inside, saras_key, callers=WRITERS, turns=turns))
 
     assert Counter(answer.status for answer in answers) == {200: len(answers)}
     assert written
-    assert "locked" not in server.log.read_text()
+    assert "locked" not in inside.log.read_text()
     assert Allowance.objects.get().used == len(answers)
-    report(f"{WRITERS} writers, {len(answers)} calls, {len(written)} writes of another process", "none met a lock")
+    report(
+        f"{WRITERS} writers for {SECONDS} s, {len(answers)} calls, {len(written)} writes of another process",
+        "none met a lock",
+    )
 
 
 @contextmanager
@@ -118,22 +135,14 @@ def test_c34_one_greedy_person_keeps_nobody_from_their_answer(
     )
 
 
-@pytest.fixture
-def inside(offered: FakeUpstream, tmp_path: Path) -> Iterator[Server]:
-    """A server that tells of its tasks."""
-    environment = {"OPENAI_BASE_URL": offered.base_url, "MAX_PARALLEL_CALLS": "0", "MAX_ATTEMPTS_PER_HOUR": "0"}
-    with running_server(tmp_path, environment=environment, command=["-m", "tests.faults.inside"]) as server:
-        yield server
-
-
 def test_c32_streams_leave_neither_memory_nor_files_nor_threads_nor_tasks(inside: Server, saras_key: str) -> None:
     set_quota(limit=100_000)
-    asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, each=10))
+    asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, turns=lambda: range(10)))
     # What reads the database has its thread from its first question on.
     httpx2.get(f"{inside.address}/v1/models", headers={"authorization": f"Bearer {saras_key}"}).raise_for_status()
     before, tasks = look_at(inside), count_tasks(inside)
 
-    answers = asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, each=STREAMS // CALLERS))
+    answers = asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, turns=lambda: range(STREAMS // CALLERS)))
 
     assert all(answer.is_complete for answer in answers)
     wait_until(lambda: look_at(inside)["files"] <= before["files"], patience=IDLE)
