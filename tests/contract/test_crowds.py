@@ -29,7 +29,7 @@ WRITERS, SECONDS = 50, how_many(2, 600)
 MOST_AT_ONCE = 4
 STREAMS = how_many(300, 10_000)
 CALLERS = 20
-WAVES = how_many(1, 25)  # of 20 people who ask at once
+WAVES = how_many(1, 100)  # of 20 people who ask at once
 IDLE = 40.0  # seconds, until connections that were kept for the next call are surely closed
 GROWTH = 20  # megabytes
 
