@@ -30,6 +30,7 @@ CORE_MODULES = {
     "append_only",
     "apps",
     "cache",
+    "chosen",
     "clock",
     "credentials",
     "errors",
