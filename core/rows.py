@@ -22,7 +22,7 @@ Row = Sequence[Any]
 
 _MOST_AT_ONCE = 256  # rows of one statement on SQLite
 
-# The driver adapts each None that it is given, which takes it 0.3 µs to find out that nobody told it how.
+# For the whole process: the driver asks how to adapt each None, and takes 0.3 µs to find out that nobody has said.
 sqlite3.register_adapter(type(None), {None: None}.get)
 
 # Asked so often that the way through Django's proxy to the thread's connection would count.
@@ -174,7 +174,7 @@ def _read_together(statements: Sequence[Statement | None], cursor: Any) -> Itera
     if asked:
         text = _join(tuple((statement.text, len(statement.gives or ())) for statement in asked))
         cursor.execute(text, [value for statement in asked for value in statement.parameters])
-        found = iter(cursor.cursor.fetchone())
+        found = iter(cursor.fetchone())
     for statement in statements:
         yield _translate(_DECODERS, statement.gives or (), orjson.loads(next(found))) if statement else []
 
@@ -194,7 +194,7 @@ def _change(statement: Statement, cursor: Any) -> int:
     """How many rows the statement changed."""
     if not statement.takes_rows:
         cursor.execute(statement.text, statement.parameters)
-        return int(cursor.cursor.rowcount)  # past Django's wrapper, where a look at it is an error that is caught
+        return int(cursor.rowcount)
     changed, rows = 0, statement.parameters
     for begin in range(0, len(rows), _MOST_AT_ONCE):
         some = rows[begin : begin + _MOST_AT_ONCE]
@@ -203,7 +203,7 @@ def _change(statement: Statement, cursor: Any) -> int:
         places = -(-count >> step) << step  # 1, 2, 3, 4, 6, 8, 12, 16, 24, ...: few statements are prepared, and kept
         nothing = [None, *[0] * (width - 1)] * (places - count)
         cursor.execute(_with_places(statement.text, width, places), [*chain.from_iterable(some), *nothing])
-        changed += cursor.cursor.rowcount
+        changed += cursor.rowcount
     return changed
 
 

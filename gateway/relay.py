@@ -160,7 +160,7 @@ class Reply:
     async def __anext__(self) -> Chunk:
         if self._ahead:
             return self._ahead.popleft()
-        chunk = await self._bounded(self._read, self._loop.time() + settings.UPSTREAM_BETWEEN_SECONDS)
+        chunk = await self._bounded(self._read, self._loop.time() + chosen("UPSTREAM_BETWEEN_SECONDS"))
         if chunk is None:
             raise StopAsyncIteration
         return chunk

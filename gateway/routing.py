@@ -110,9 +110,8 @@ def choose(
     Raises:
         UpstreamBusy: all of them are full, or asked to be left alone.
     """
-
     if not (health or target.spares or target.most_parallel):
-        return [target]  # the one place, of which nothing bad is known: as it mostly is
+        return [target]  # there is but one, and nothing bad is known of any: as it mostly is
 
     def rank(place: Target) -> tuple[bool, int, float]:
         # Exponential clocks: the one with twice the weight rings first twice as often (Efraimidis and Spirakis, 2006).

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.http.request import HttpRequest, split_domain_port, validate_host
 from django.utils.translation import get_language_from_request
 from django.utils.translation import gettext_lazy as _
@@ -112,7 +111,7 @@ class Exchange:
                 raise RequestTooLarge
             return body  # it has come with its head, as most do
         length = self.header("content-length")
-        if length.isdigit() and int(length) > settings.MAX_REQUEST_BYTES:
+        if length.isdigit() and int(length) > chosen("MAX_REQUEST_BYTES"):
             raise RequestTooLarge
         first, rest = begin(self._receive())
         if rest is None and not first.get("more_body"):
@@ -130,7 +129,7 @@ class Exchange:
                 raise ClientGone
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > settings.MAX_REQUEST_BYTES:
+            if size > chosen("MAX_REQUEST_BYTES"):
                 raise RequestTooLarge
             if not message.get("more_body"):
                 return b"".join(pieces)
@@ -147,7 +146,7 @@ class Exchange:
     def pinged(self) -> Iterator[None]:
         """Inside, a stream that is silent for PING_SECONDS says that it is alive, even before its first event."""
         self._last_write = self._now()
-        self._pinging = asyncio.get_running_loop().call_later(settings.PING_SECONDS, self._ping)
+        self._pinging = asyncio.get_running_loop().call_later(chosen("PING_SECONDS"), self._ping)
         try:
             yield
         finally:
@@ -202,11 +201,11 @@ class Exchange:
 
     def _ping(self) -> None:
         now = self._now()
-        if now >= self._last_write + settings.PING_SECONDS:
+        if now >= self._last_write + chosen("PING_SECONDS"):
             self._last_write = now
             if self._unsent is None:
                 self.write_soon(sse.PING)
-        self._pinging = asyncio.get_running_loop().call_at(self._last_write + settings.PING_SECONDS, self._ping)
+        self._pinging = asyncio.get_running_loop().call_at(self._last_write + chosen("PING_SECONDS"), self._ping)
 
     @property
     def _open_way(self) -> Client | None:

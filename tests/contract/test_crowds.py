@@ -4,10 +4,8 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
-from itertools import count, takewhile
 from pathlib import Path
 
 import httpx2
@@ -25,7 +23,7 @@ from tests.gateway.test_disconnects import count_tasks
 from tests.servers import Server, running_server
 from tests.storms.clients import Received, ask, ask_in_waves
 
-WRITERS, SECONDS = 50, how_many(2, 600)
+WRITERS, SECONDS = 50, how_many(2, 600)  # for which they write
 MOST_AT_ONCE = 4
 STREAMS = how_many(300, 10_000)
 CALLERS = 20
@@ -34,11 +32,14 @@ IDLE = 40.0  # seconds, until connections that were kept for the next call are s
 GROWTH = 20  # megabytes
 
 
-async def ask_in_turns(server: Server, key: str, *, callers: int, turns: Callable[[], Iterable[int]]) -> list[Received]:
-    """Callers who ask again as soon as they are answered, each for its turns."""
+async def ask_in_turns(server: Server, key: str, *, callers: int, goes_on: Callable[[int], bool]) -> list[Received]:
+    """Callers who ask again as soon as they are answered, as long as `goes_on` says so of what they asked already."""
 
     async def insist() -> list[Received]:
-        return [await ask(server, key, "good") for _ in turns()]
+        answers: list[Received] = []
+        while goes_on(len(answers)):
+            answers.append(await ask(server, key, "good"))
+        return answers
 
     return [one for many in await asyncio.gather(*(insist() for _ in range(callers))) for one in many]
 
@@ -57,8 +58,9 @@ def test_c17_fifty_writers_and_another_process_never_meet_a_locked_database(
     set_quota(limit=1_000_000)
     until = time.monotonic() + SECONDS
     with writing_beside(sara) as written:
-        turns = partial(takewhile, lambda _: time.monotonic() < until, count())
-        answers = asyncio.run(ask_in_turns(inside, saras_key, callers=WRITERS, turns=turns))
+        answers = asyncio.run(
+            ask_in_turns(inside, saras_key, callers=WRITERS, goes_on=lambda _asked: time.monotonic() < until)
+        )
 
     assert Counter(answer.status for answer in answers) == {200: len(answers)}
     assert written
@@ -137,12 +139,14 @@ def test_c34_one_greedy_person_keeps_nobody_from_their_answer(
 
 def test_c32_streams_leave_neither_memory_nor_files_nor_threads_nor_tasks(inside: Server, saras_key: str) -> None:
     set_quota(limit=100_000)
-    asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, turns=lambda: range(10)))
+    asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, goes_on=lambda asked: asked < 10))
     # What reads the database has its thread from its first question on.
     httpx2.get(f"{inside.address}/v1/models", headers={"authorization": f"Bearer {saras_key}"}).raise_for_status()
     before, tasks = look_at(inside), count_tasks(inside)
 
-    answers = asyncio.run(ask_in_turns(inside, saras_key, callers=CALLERS, turns=lambda: range(STREAMS // CALLERS)))
+    answers = asyncio.run(
+        ask_in_turns(inside, saras_key, callers=CALLERS, goes_on=lambda asked: asked < STREAMS // CALLERS)
+    )
 
     assert all(answer.is_complete for answer in answers)
     wait_until(lambda: look_at(inside)["files"] <= before["files"], patience=IDLE)

@@ -28,7 +28,7 @@ from usage.types import Outcome
 
 READERS = how_many(10, 50)  # until the provider waits for all of them less time must pass than until one is given up
 MOST_MEGABYTES = 10 + READERS  # what the server may grow by; whole answers, up to their bound, would be 10 each
-OTHERS, WAVES = 20, how_many(1, 100)
+OTHERS, WAVES = 20, how_many(1, 100)  # of a third of a second: all over before a reader is given up
 GIVEN_UP = 60.0  # seconds after which a reader that takes nothing has left
 
 pytestmark = pytest.mark.both_databases
