@@ -79,12 +79,10 @@ def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         drivers = Drivers(folder)
-        port = installation.free_port()
-        command = [drivers.path("upstream"), "-p", str(port)]
-        stack.enter_context(running(command, port=port, log=folder / "upstream.log", cpu=0))
+        port = stack.enter_context(provider_in(folder, drivers))
         provider = stack.enter_context(_behind_tls(folder, port)) if options.tls else f"http://127.0.0.1:{port}"
         ours = stack.enter_context(gateway_in(folder, provider))
-        targets = [stack.enter_context(_nginx(folder, provider)), ours]
+        targets = [stack.enter_context(nginx_in(folder, provider)), ours]
         if (litellm := os.environ.get("LITELLM")) and not options.tls:
             targets.append(stack.enter_context(_litellm(Path(litellm), folder, port)))
         for target in targets:
@@ -96,7 +94,9 @@ def main(options: argparse.Namespace) -> None:
             for measure in (_call, _call_large, _stream_some):
                 for target in targets:
                     measure(drivers, target)
-        _print(targets, rounds=options.rounds, provider=provider)
+        scheme, load = urlsplit(provider).scheme, os.getloadavg()[0]
+        print(f"\n{versions()}\nprovider by {scheme}; {options.rounds} rounds; load average at the end {load:.1f}\n")
+        _print(targets)
 
 
 # ---- what is measured ------------------------------------------------------------------------------------------------
@@ -112,14 +112,19 @@ def _call_large(drivers: Drivers, target: Target) -> None:
 
 
 def _call_from(drivers: Drivers, target: Target, label: str, *arguments: str) -> None:
-    with Watch(target.pid) as watch:
-        found = drivers.run("calls", target, "-m", _MODEL, "-s", str(_SECONDS), *arguments)
-    calls = max(1, found["requests"])
-    target.note(f"{label}: CPU us a call", watch.cpu / calls * _MICRO)
+    cost, found = plain_calls(drivers, target, _SECONDS, *arguments)
+    target.note(f"{label}: CPU us a call", cost)
     target.note(f"{label}: calls a second", found["requests"] / found["seconds"])
     target.note(f"{label}: p50, ms", found["p50_ms"])
     target.note(f"{label}: p99, ms", found["p99_ms"])
     target.note(f"{label}: failed", found["bad_status"] + found["errors"])
+
+
+def plain_calls(drivers: Drivers, target: Target, seconds: int, *arguments: str) -> tuple[float, dict[str, Any]]:
+    """Plain calls for so many seconds: the processor's microseconds for each, and what the driver saw."""
+    with Watch(target.pid) as watch:
+        found = drivers.run("calls", target, "-m", _MODEL, "-s", str(seconds), *arguments)
+    return watch.cpu / max(1, found["requests"]) * _MICRO, found
 
 
 def _stream_some(drivers: Drivers, target: Target) -> None:
@@ -159,6 +164,15 @@ def _hang_up(drivers: Drivers, target: Target, upstream: int) -> None:
 
 
 @contextmanager
+def provider_in(folder: Path, drivers: Drivers) -> Iterator[int]:
+    """The provider that everyone asks, a program in C; its port."""
+    port = installation.free_port()
+    command = [drivers.path("upstream"), "-p", str(port)]
+    with running(command, port=port, log=folder / "upstream.log", cpu=0):
+        yield port
+
+
+@contextmanager
 def _behind_tls(folder: Path, upstream: int) -> Iterator[str]:
     """The provider behind TLS, beside the drivers; its address. `certificate.pem` in its folder is to be believed."""
     port, own = installation.free_port(), folder / "tls"
@@ -171,7 +185,8 @@ def _behind_tls(folder: Path, upstream: int) -> Iterator[str]:
 
 
 @contextmanager
-def _nginx(folder: Path, provider: str) -> Iterator[Target]:
+def nginx_in(folder: Path, provider: str) -> Iterator[Target]:
+    """nginx as a plain proxy before the provider at that address."""
     port, own = installation.free_port(), folder / "nginx"
     own.mkdir()
     address = urlsplit(provider)
@@ -236,10 +251,8 @@ def _litellm(venv: Path, folder: Path, upstream: int) -> Iterator[Target]:
 # ---- what is printed -------------------------------------------------------------------------------------------------
 
 
-def _print(targets: list[Target], *, rounds: int, provider: str) -> None:
+def _print(targets: list[Target]) -> None:
     anchor = targets[0]
-    scheme, load = urlsplit(provider).scheme, os.getloadavg()[0]
-    print(f"\n{_versions()}\nprovider by {scheme}; {rounds} rounds; load average at the end {load:.1f}\n")
     heads = [
         head for target in targets for head in ((target.name, "x nginx") if target is not anchor else (target.name,))
     ]
@@ -260,7 +273,8 @@ def _median(target: Target, name: str) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _versions() -> str:
+def versions() -> str:
+    """What was measured with: the interpreter's build, the libraries, nginx, the database and the machine."""
     names = ("Django", "uvicorn", "uvloop", "httptools", "orjson")
     nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=False).stderr.strip()
     database = "PostgreSQL" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "SQLite"

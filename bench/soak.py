@@ -6,9 +6,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import installation
-from bench.http import Drivers, gateway_in
-from bench.processes import memory_of, running, tree_of
+from bench.http import Drivers, gateway_in, provider_in
+from bench.processes import memory_of, tree_of
 
 _LONG_STREAM = "mock-500-40"  # twenty seconds
 
@@ -18,9 +17,7 @@ def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="gateway-soak-") as name, ExitStack() as stack:
         folder = Path(name)
         drivers = Drivers(folder)
-        port = installation.free_port()
-        command = [drivers.path("upstream"), "-p", str(port)]
-        stack.enter_context(running(command, port=port, log=folder / "upstream.log", cpu=0))
+        port = stack.enter_context(provider_in(folder, drivers))
         ours = stack.enter_context(gateway_in(folder, f"http://127.0.0.1:{port}"))
         end = time.monotonic() + options.minutes * 60
         print("| minute | streams ended well | MiB | open files | threads |\n|---|---|---|---|---|")

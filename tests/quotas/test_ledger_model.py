@@ -86,7 +86,7 @@ class Ledger(RuleBasedStateMachine):
         Ledger.now = BEGIN
         Ledger.people += 1
         name = f"p{Ledger.people}@example.edu"  # a number of their own: nothing remembered of another is found again
-        self.user = User.objects.create_user(name, None, name="Model", id=1_000_000 + Ledger.people)
+        self.user = User.objects.create_user(name, None, name="Model", id=10_000 + Ledger.people)
         self.model = Model()
         self.set_limit(limit)
 
