@@ -167,7 +167,7 @@ async def admit_soon(asking: Asking) -> Admission | Answer | Refused:
         return Refused(error)
     except asyncio.CancelledError:
         if not written.cancelled() and written.exception() is None:  # else the writer has seen to it
-            _queue_here().give_back(case)
+            _queue_of(asyncio.get_running_loop()).give_back(case)
         raise
 
 
@@ -186,7 +186,7 @@ async def _tell(case: Case) -> Admission | Answer | Refused:
 
 def settle_soon(admitted: Admission) -> None:
     """The first content has arrived: the prompt is used (D2). Does not wait; a conclusion comes after it."""
-    _queue_here().put(_Waiting(Settling(admitted)))
+    _queue_of(asyncio.get_running_loop()).put(_Waiting(Settling(admitted)))
 
 
 def conclude_soon(admitted: Admission, ending: Ending) -> asyncio.Future[None]:
@@ -200,14 +200,13 @@ def conclude_soon(admitted: Admission, ending: Ending) -> asyncio.Future[None]:
 
 async def drain() -> None:
     """Return when everything that was handed in is written, or has failed: before the loop ends."""
-    await _queue_here().drain()
+    await _queue_of(asyncio.get_running_loop()).drain()
 
 
 _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
 
 
-def _queue_here() -> _Queue:
-    loop = asyncio.get_running_loop()
+def _queue_of(loop: asyncio.AbstractEventLoop) -> _Queue:
     queue = _queues.get(loop)
     if queue is None:
         queue = _queues[loop] = _Queue()
@@ -215,8 +214,9 @@ def _queue_here() -> _Queue:
 
 
 def _hand_in(item: Item) -> asyncio.Future[None]:
-    written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    _queue_here().put(_Waiting(item, written))
+    loop = asyncio.get_running_loop()  # a question to the kernel before Python 3.12
+    written: asyncio.Future[None] = loop.create_future()
+    _queue_of(loop).put(_Waiting(item, written))
     return written
 
 

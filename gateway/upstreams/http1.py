@@ -6,6 +6,7 @@ most (docs/decisions/0005). What this does not do: HTTP/2, proxies (proxied.py),
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import cast
@@ -119,20 +120,18 @@ class _Pool:
         if self._is_closed or len(self._idle) >= _MOST_IDLE:
             line.close()
             return
-        loop = asyncio.get_running_loop()
-        line.idle_since = loop.time()
+        line.idle_since = time.monotonic()
         self._idle.append(line)
         if self._sweeping is None:
-            self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep)
+            self._sweeping = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._sweep)
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        before = loop.time() - _IDLE_SECONDS
+        before = time.monotonic() - _IDLE_SECONDS
         stale = [line for line in self._idle if line.idle_since <= before or not line.is_open]
         self._idle = [line for line in self._idle if line not in stale]
         for line in stale:
             line.close()
-        self._sweeping = loop.call_later(_IDLE_SECONDS, self._sweep) if self._idle else None
+        self._sweeping = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._sweep) if self._idle else None
 
 
 class Line(asyncio.Protocol):

@@ -68,7 +68,6 @@ class Exchange:
         self._send = send
         self._client: Client | None = scope.get("extensions", {}).get(CLIENT)
         self._began = time.perf_counter()
-        self._now = asyncio.get_running_loop().time
         self._last_write = 0.0
         self._unsent: asyncio.Future[None] | None = None  # a task that still sends
         self._is_gone = False
@@ -145,7 +144,7 @@ class Exchange:
     @contextmanager
     def pinged(self) -> Iterator[None]:
         """Inside, a stream that is silent for PING_SECONDS says that it is alive, even before its first event."""
-        self._last_write = self._now()
+        self._last_write = time.monotonic()
         self._pinging = asyncio.get_running_loop().call_later(chosen("PING_SECONDS"), self._ping)
         try:
             yield
@@ -172,7 +171,7 @@ class Exchange:
             None when the connection took it at once, which it mostly does; else what is done when it has, or when the
             client takes nothing any more.
         """
-        self._last_write = self._now()
+        self._last_write = time.monotonic()
         client = self._open_way
         if not self._is_started:
             return self._start_soon(client, piece)
@@ -200,12 +199,12 @@ class Exchange:
         self._note_gone()
 
     def _ping(self) -> None:
-        now = self._now()
-        if now >= self._last_write + chosen("PING_SECONDS"):
+        now, silence = time.monotonic(), chosen("PING_SECONDS")
+        if now >= self._last_write + silence:
             self._last_write = now
             if self._unsent is None:
                 self.write_soon(sse.PING)
-        self._pinging = asyncio.get_running_loop().call_at(self._last_write + chosen("PING_SECONDS"), self._ping)
+        self._pinging = asyncio.get_running_loop().call_later(self._last_write + silence - now, self._ping)
 
     @property
     def _open_way(self) -> Client | None:

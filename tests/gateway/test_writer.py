@@ -253,7 +253,7 @@ def test_a_settlement_that_nobody_joins_is_written_in_a_moment(caller: Principal
     async def settle() -> None:
         settle_soon(admission)
         await asyncio.sleep(2 * writer._SETTLING)
-        work = writer._queue_here()._work
+        work = writer._queue_of(asyncio.get_running_loop())._work
         if work is not None:  # has begun by itself, and is not done yet
             await work
 
