@@ -2,10 +2,16 @@
 
 from collections import Counter, defaultdict
 
-from quotas.models import LedgerEntry
+from quotas.models import LedgerEntry, Reservation
 from quotas.selectors import find_differences
+from quotas.types import OPEN_STATES
 
 COUNTERS = ("used", "held", "granted")
+
+
+def has_open_calls() -> bool:
+    """Whether a call has not ended: what failed to be concluded at first is tried again, whoever was answered."""
+    return Reservation.objects.filter(state__in=OPEN_STATES).exists()
 
 
 def check_books() -> None:

@@ -37,6 +37,11 @@ class Server:
     def api(self) -> str:
         return f"{self.address}/v1"
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether a SIGSTOP has reached all its threads."""
+        return {_read_stat(file)[0] for file in Path(f"/proc/{self.process.pid}/task").glob("*/stat")} == {"T"}
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Signal the server and its workers, and wait for the end of them all; its exit status.
 
@@ -57,11 +62,15 @@ def _list_members(group: int) -> list[int]:
     members = []
     for file in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended in the meantime
-            _name, _, rest = file.read_text().rpartition(") ")
-            state, _parent, its_group = rest.split()[:3]
+            state, _parent, its_group = _read_stat(file)
             if int(its_group) == group and state not in "ZX":
                 members.append(int(file.parent.name))
     return members
+
+
+def _read_stat(file: Path) -> list[str]:
+    """State, parent and group of a process or thread, as proc(5) tells them behind a name that may hold anything."""
+    return file.read_text().rpartition(") ")[2].split()[:3]
 
 
 def database_url() -> str:

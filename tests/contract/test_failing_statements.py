@@ -14,7 +14,7 @@ from gateway.admission import sweep
 from quotas.models import Allowance, Reservation
 from quotas.services import set_quota
 from quotas.types import OPEN_STATES
-from tests.books import check_books
+from tests.books import check_books, has_open_calls
 from tests.fakes.upstream import ANSWER, FakeUpstream
 from tests.faults.length import IS_LONG, how_many, report
 from tests.faults.outages import BODY, wait_until
@@ -64,7 +64,7 @@ def test_c04_whichever_statement_of_a_call_fails_it_is_served_and_charged_or_nei
         for number, is_served in at_each_step(web, error, stream=stream):
             # Who was refused comes again with the same key, and is served (C19).
             served += is_served or call(web, f"{error} {stream} {number}", stream=stream)
-            wait_until_ended()
+            wait_until(lambda: not has_open_calls())
             assert Allowance.objects.get().used == served, (error, stream, number, is_served)
             failed["served all the same" if is_served else "told 503"] += 1
 
@@ -88,7 +88,7 @@ def test_c04_wherever_a_call_is_cut_it_ends_once_and_is_charged_once_at_most(
     for number, is_served in at_each_step(web, how, stream=stream, every=every):
         if how == "exit":
             sweep_all()
-        wait_until_ended()
+        wait_until(lambda: not has_open_calls())
         before, used = used, sum(Allowance.objects.values_list("used", flat=True))
         # Who dies after the first word can tell nobody, and the word was paid for.
         assert used == before + is_served or (how == "exit" and used == before + 1), (number, is_served)
@@ -140,11 +140,6 @@ def call(web: httpx2.Client, name: str, *, stream: bool) -> bool:
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable"), (name, answer.text)
     assert answer.headers["retry-after"]
     return False
-
-
-def wait_until_ended() -> None:
-    """Every call has its record: one that failed to be concluded at first is tried again, whoever was answered."""
-    wait_until(lambda: not Reservation.objects.filter(state__in=OPEN_STATES).exists())
 
 
 def sweep_all() -> None:

@@ -85,7 +85,9 @@ class Ledger(RuleBasedStateMachine):
     def begin(self, limit: int | None) -> None:
         Ledger.now = BEGIN
         Ledger.people += 1
-        name = f"p{Ledger.people}@example.edu"  # a number of their own: nothing remembered of another is found again
+        # A number of their own: nothing remembered of another is found again. Not a large one: the columns of
+        # usage.tables reach as far, in all tests that come after.
+        name = f"p{Ledger.people}@example.edu"
         self.user = User.objects.create_user(name, None, name="Model", id=10_000 + Ledger.people)
         self.model = Model()
         self.set_limit(limit)

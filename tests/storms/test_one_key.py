@@ -10,9 +10,8 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from quotas.models import Allowance, Reservation
-from quotas.types import OPEN_STATES
-from tests.books import check_books
+from quotas.models import Allowance
+from tests.books import check_books, has_open_calls
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.length import report
 from tests.faults.outages import wait_until
@@ -56,7 +55,7 @@ def test_c19_a_server_that_dies_under_a_key_charges_nothing_and_leaves_it_to_the
         asyncio.run(die_in_the_middle(server, saras_key, offered))
     with running_server(tmp_path / "second", environment=environment) as server:
         early = asyncio.run(ask(server, saras_key, "silent", HEADER))
-        wait_until(lambda: not Reservation.objects.filter(state__in=OPEN_STATES).exists())
+        wait_until(lambda: not has_open_calls())
         other = asyncio.run(ask(server, saras_key, "good", "Idempotency-Key: another"))
         monkeypatch.setattr(offered, "behaviors", {**offered.behaviors, "silent": offered.behaviors["good"]})
         wait_until(lambda: asyncio.run(ask(server, saras_key, "silent", HEADER)).is_complete)

@@ -13,8 +13,8 @@ from django.db import connection
 from accounts.models import User
 from quotas.models import Allowance, Reservation
 from quotas.services import set_quota
-from quotas.types import OPEN_STATES, State
-from tests.books import check_books
+from quotas.types import State
+from tests.books import check_books, has_open_calls
 from tests.fakes.upstream import FakeUpstream
 from tests.faults.length import how_many, report
 from tests.faults.outages import wait_until
@@ -73,16 +73,11 @@ async def stand_still(server: Server, key: str, upstream: FakeUpstream) -> list[
 def stands_without_a_lock(server: Server) -> bool:
     """Stop the server; if that was in the middle of a write, whose locks would keep everybody waiting, let it go on."""
     os.killpg(server.process.pid, signal.SIGSTOP)
-    wait_until(lambda: all(state == "T" for state in states_of_threads(server)))
+    wait_until(lambda: server.stands_still)
     if not is_locked():
         return True
     os.killpg(server.process.pid, signal.SIGCONT)
     return False
-
-
-def states_of_threads(server: Server) -> list[str]:
-    files = Path(f"/proc/{server.process.pid}/task").glob("*/stat")
-    return [file.read_text().rpartition(") ")[2][0] for file in files]
 
 
 def is_locked() -> bool:
@@ -100,7 +95,3 @@ def is_locked() -> bool:
             " and pid <> pg_backend_pid() and xact_start is not null)"
         )
         return bool(cursor.fetchone()[0])
-
-
-def has_open_calls() -> bool:
-    return Reservation.objects.filter(state__in=OPEN_STATES).exists()
